@@ -1,0 +1,20 @@
+/* text.h - small text helpers that the C library lacks. */
+#ifndef AP_TEXT_H
+#define AP_TEXT_H
+
+#include "base/alloc.h"
+
+bool ap__starts_with(const char *s, const char *prefix);
+bool ap__ends_with(const char *s, const char *suffix);
+/* Strict number readers: the whole string must be consumed. */
+bool ap__parse_i64(const char *s, int64_t *out);
+bool ap__parse_f64(const char *s, double *out);
+/* Length of one UTF-8 sequence at s (1..4), 0 when it is not valid UTF-8; n = bytes left. */
+int ap__utf8_len(const char *s, size_t n);
+bool ap__utf8_valid(const char *s, size_t n);
+/* Nearest name to `word` among n (edit distance <= 2 or a third), or NULL: for "did you mean". */
+const char *ap__nearest(const char *word, const char *const *names, size_t n);
+/* Append s with &<>"' escaped for HTML. */
+ap_status ap__buf_html(struct ap_buf *buf, const char *s);
+
+#endif
