@@ -1,0 +1,70 @@
+/* transformer.h - a Llama-architecture decoder over packed token trees.
+ *
+ *     ids -> embedding -> L x [ rmsnorm, q/k/v, rope, tree attention, o, + ; rmsnorm, swiglu, + ]
+ *         -> rmsnorm -> log-probs at trained rows only
+ *
+ * forward keeps what backward needs in the step's arena; backward accumulates
+ * into the gradients of whatever is trainable (LoRA factors or all weights). */
+#ifndef AP_TRANSFORMER_H
+#define AP_TRANSFORMER_H
+
+#include "model/config.h" /* struct ap_config: D, L, H, Hkv, Dh, F, V, theta, eps, tied, max_position ... */
+#include "tensor/backend.h"
+#include "tree/token_tree.h"
+
+enum ap_train_mode { AP_FROZEN, AP_LORA, AP_FULL };
+
+struct ap_lora_config {
+    int32_t rank;
+    float alpha;
+    uint32_t targets; /* bit set of AP_LORA_Q ... AP_LORA_DOWN */
+};
+enum { AP_LORA_Q = 1, AP_LORA_K = 2, AP_LORA_V = 4, AP_LORA_O = 8, AP_LORA_GATE = 16, AP_LORA_UP = 32,
+       AP_LORA_DOWN = 64, AP_LORA_ALL = 127 };
+
+struct ap_model; /* weights (mapped or owned), optional adapter, gradients */
+
+/* Open a Hugging Face folder (config.json, *.safetensors); frozen, weights mapped where they can be. */
+ap_status ap__model_open(const char *dir, struct ap_model **out, struct ap_err *err) AP_MUST_CHECK;
+/* A fresh random model (seeded), trainable in full. */
+ap_status ap__model_new(const struct ap_config *config, uint64_t seed, struct ap_model **out,
+                        struct ap_err *err) AP_MUST_CHECK;
+/* Write config.json + model.safetensors (f32 or bf16) with any adapter merged in. Atomic. */
+ap_status ap__model_save(const struct ap_model *m, const char *dir, enum ap_dtype dtype, struct ap_err *err) AP_MUST_CHECK;
+void ap__model_free(struct ap_model *m);
+const struct ap_config *ap__model_config(const struct ap_model *m);
+int64_t ap__model_parameters(const struct ap_model *m);
+
+/* Make all weights trainable (copies mapped weights) / attach a fresh adapter (A random by seed, B zero). */
+ap_status ap__model_train_full(struct ap_model *m, struct ap_err *err) AP_MUST_CHECK;
+ap_status ap__model_add_lora(struct ap_model *m, const struct ap_lora_config *lora, uint64_t seed,
+                             struct ap_err *err) AP_MUST_CHECK;
+/* PEFT folder: adapter_config.json + adapter_model.safetensors. */
+ap_status ap__lora_load(struct ap_model *m, const char *dir, struct ap_err *err) AP_MUST_CHECK;
+ap_status ap__lora_save(const struct ap_model *m, const char *dir, const char *base_name, struct ap_err *err) AP_MUST_CHECK;
+/* With an adapter attached: compute as if it were absent (the DPO reference), or with it. */
+void ap__model_use_adapter(struct ap_model *m, bool use);
+
+/* Every trainable tensor, for optimizers and checkpoints. */
+struct ap_param {
+    const char *name; /* borrowed */
+    float *w, *g;     /* (n,) values and gradient */
+    int64_t n;
+    int32_t rows, cols; /* cols 0 for vectors */
+    bool hidden;        /* a hidden matrix (Muon) rather than embedding, norm or head */
+};
+int32_t ap__model_params(struct ap_model *m, struct ap_param *out, int32_t cap); /* returns the count */
+void ap__model_zero_grad(struct ap_model *m);
+
+/* Forward over a pack; logp (N,) of its targets.  step arena: activations live there until its reset. */
+struct ap_activations; /* what forward keeps; in the arena */
+ap_status ap__model_forward(struct ap_model *m, const struct ap_pack *pack, struct ap_arena *step, bool keep,
+                            float *logp, struct ap_activations **acts, struct ap_err *err) AP_MUST_CHECK;
+/* Accumulate gradients for dlogp (N,) = dLoss/dlogp. */
+ap_status ap__model_backward(struct ap_model *m, const struct ap_pack *pack, struct ap_activations *acts,
+                             const float *dlogp, struct ap_arena *step, struct ap_err *err) AP_MUST_CHECK;
+/* Full logits (T,V) of a pack, for tests and inspection. */
+ap_status ap__model_logits(struct ap_model *m, const struct ap_pack *pack, struct ap_arena *step, float *logits,
+                           struct ap_err *err) AP_MUST_CHECK;
+
+#endif

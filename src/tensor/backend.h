@@ -1,0 +1,107 @@
+/* backend.h - the operations a transformer is made of, as one const table.
+ *
+ * Each forward stands beside its backward.  The CPU table (ap__backend_cpu) is
+ * the definition.  Activations are f32 row-major; sums of losses are double.
+ * Legend: T packed tokens, D model width, H/Hkv heads, Dh head width,
+ * F feed-forward width, V vocabulary, R LoRA rank, N targets, I/O linear in/out. */
+#ifndef AP_BACKEND_H
+#define AP_BACKEND_H
+
+#include "base/alloc.h"
+#include "tensor/dtype.h" /* enum ap_dtype { AP_F32, AP_BF16, AP_F16, ... }, sizes, converters */
+
+/* A matrix of weights, rows = outputs.  Frozen weights may be any dtype. */
+struct ap_matrix {
+    enum ap_dtype dtype;
+    int32_t rows, cols;
+    const void *data; /* (rows, cols) */
+};
+
+/* Keys/values visible to a run of queries: rows [start, start+len) of the key/value arrays, in
+ * order of position. */
+struct ap_span {
+    int32_t start, len;
+};
+/* One run of consecutive queries.  Query i (0..q_len-1) sees every row of its spans, and of the own
+ * rows [own_start, own_start+i].  Prefill, decoding and training differ only in their runs. */
+struct ap_attn_run {
+    int32_t q_start, q_len; /* rows of q and out */
+    int32_t own_start;      /* row of its first own key in k/v */
+    int32_t span_first, span_count;
+};
+struct ap_attn {
+    const struct ap_attn_run *run; /* (run_count,) */
+    const struct ap_span *span;
+    int32_t run_count;
+    int32_t H, Hkv, Dh;
+    float scale; /* usually 1/sqrt(Dh) */
+};
+
+struct ap_adamw {
+    float lr, beta1, beta2, eps, weight_decay;
+    int64_t step; /* 1-based, for bias correction */
+};
+
+struct ap_backend {
+    const char *name;
+
+    /* y (T,O) = x (T,I) W^T, or += when accumulate. */
+    void (*linear)(float *y, const float *x, const struct ap_matrix *W, int32_t T, bool accumulate, float scale);
+    /* dx (T,I) += scale * dy (T,O) W. */
+    void (*linear_dx)(float *dx, const float *dy, const struct ap_matrix *W, int32_t T, float scale);
+    /* dW (O,I) += scale * dy^T x. */
+    void (*linear_dw)(float *dW, const float *dy, const float *x, int32_t T, int32_t O, int32_t I, float scale);
+
+    /* y (T,D) = x / rms(x) * w; rstd (T,) kept for backward. */
+    void (*rmsnorm)(float *y, float *rstd, const float *x, const float *w, int32_t T, int32_t D, float eps);
+    /* dx (T,D) +=, dw (D,) += when not NULL. */
+    void (*rmsnorm_d)(float *dx, float *dw, const float *dy, const float *x, const float *w, const float *rstd,
+                      int32_t T, int32_t D);
+
+    /* Rotate in place x (T, heads, Dh), Hugging Face half-split layout; inv_freq (Dh/2,);
+     * backward = the same with inverse=true. */
+    void (*rope)(float *x, const int32_t *position, const float *inv_freq, int32_t T, int32_t heads, int32_t Dh,
+                 bool inverse);
+
+    /* out (Tq, H*Dh) overwritten; k,v (rows, Hkv*Dh); lse (Tq, H) log-sum-exp kept for backward, may be NULL. */
+    void (*attention)(float *out, float *lse, const float *q, const float *k, const float *v,
+                      const struct ap_attn *attn);
+    /* dq overwritten for its rows; dk, dv accumulate.  out, lse from forward. */
+    void (*attention_d)(float *dq, float *dk, float *dv, const float *dout, const float *out, const float *lse,
+                        const float *q, const float *k, const float *v, const struct ap_attn *attn);
+
+    /* y (T,F) = silu(gate) * up. */
+    void (*swiglu)(float *y, const float *gate, const float *up, int64_t n);
+    /* dgate, dup overwritten. */
+    void (*swiglu_d)(float *dgate, float *dup, const float *dy, const float *gate, const float *up, int64_t n);
+
+    /* y (T,D) = E[token]. */
+    void (*embedding)(float *y, const int32_t *token, const struct ap_matrix *E, int32_t T);
+    /* dE (V,D) += */
+    void (*embedding_d)(float *dE, const float *dy, const int32_t *token, int32_t T, int32_t D);
+
+    /* logp[i] = log softmax(h[row[i]] W^T)[token[i]] for i < N, in chunks, never all logits at once.
+     * When dlogp != NULL also dh[row[i]] += d and dW += (dW may be NULL): a fused backward that
+     * recomputes the chunk's logits.  Deterministic: rows of equal `row` may repeat (a parent with several
+     * children) and need not be sorted. h (T,D). */
+    ap_status (*logprobs)(float *logp, const float *h, const struct ap_matrix *W, const int32_t *row,
+                          const int32_t *token, int32_t N, struct ap_arena *scratch, struct ap_err *err);
+    ap_status (*logprobs_d)(float *dh, float *dW, const float *dlogp, const float *h, const struct ap_matrix *W,
+                            const int32_t *row, const int32_t *token, int32_t N, struct ap_arena *scratch,
+                            struct ap_err *err);
+
+    /* y += a * x, n elements. */
+    void (*axpy)(float *y, const float *x, float a, int64_t n);
+    /* Sum of squares in double. */
+    double (*sumsq)(const float *x, int64_t n);
+    /* One AdamW update (Loshchilov & Hutter 2019), g scaled by g_scale first. */
+    void (*adamw)(float *w, float *m, float *v, const float *g, int64_t n, const struct ap_adamw *opt, float g_scale);
+    /* Muon update (Jordan 2024) for a hidden matrix w (rows, cols): momentum, Newton-Schulz
+     * orthogonalisation (5 steps), lr * sqrt(max(1, rows/cols)). */
+    ap_status (*muon)(float *w, float *momentum, const float *g, int32_t rows, int32_t cols, float lr, float mu,
+                      float weight_decay, float g_scale, struct ap_arena *scratch, struct ap_err *err);
+};
+
+extern const struct ap_backend ap__backend_cpu;
+
+#endif
