@@ -1,0 +1,54 @@
+/* agent.h - the agent: many chains in flight, one call per step.
+ *
+ *     prompt + help + examples + question -> call -> run it -> observation -> call -> ... -> Answer
+ *
+ * A state machine per chain: WAIT_LLM -> RUN_CALL -> WAIT_LLM ... -> DONE.  Knows nothing of tasks'
+ * checkers or stores: chains leave through a callback as they end. */
+#ifndef AP_AGENT_H
+#define AP_AGENT_H
+
+#include "agent/chain.h"
+#include "functions/registry.h"
+
+struct ap_agent_config {
+    const char *prompt;             /* task's instruction text */
+    const struct ap_registry *functions;
+    const char *const *bootstrap;   /* (bootstrap_count,) example calls, run once and shown before the question */
+    int32_t bootstrap_count;
+    int32_t max_steps;              /* calls per chain */
+    int32_t max_bad_calls;          /* error observations before the chain ends as invalid */
+    int32_t max_call_tokens;        /* of one call */
+    int32_t in_flight;              /* chains at once, e.g. 128 */
+    bool strict;                    /* drop failed calls from the conversation as microchain does */
+};
+
+/* One chain to make. */
+struct ap_agent_job {
+    uint64_t tag;          /* the caller's */
+    const char *question;  /* borrowed until done */
+    struct ap_sampling sampling;
+    uint64_t seed, key;    /* random stream: run seed; a key unique to (problem, sample, temperature) */
+};
+/* Called once per job, in order of completion; may take the chain's contents by zeroing *chain. A failure
+ * ends the run. */
+typedef ap_status (*ap_agent_done)(void *user, const struct ap_agent_job *job, struct ap_chain *chain,
+                                   struct ap_err *err);
+/* Called after each step when not NULL (`solve` prints chains as they happen). */
+typedef void (*ap_agent_step)(void *user, const struct ap_agent_job *job, const struct ap_step *step);
+
+/* Run all jobs; jobs of one problem should be adjacent so that they share its prefix. */
+ap_status ap__agent_run(struct ap_llm *llm, const struct ap_agent_config *config, const struct ap_agent_job *jobs,
+                        int32_t n, ap_agent_done done, ap_agent_step on_step, void *user,
+                        struct ap_err *err) AP_MUST_CHECK;
+
+/* The conversation before the first call: system message (prompt + help), bootstrap as scaffold messages,
+ * the question.  Gold chains for SFT are rendered from the same function, so both agree token by token. */
+ap_status ap__prompt_build(const struct ap_agent_config *config, const char *question, struct ap_conversation *out,
+                           struct ap_err *err) AP_MUST_CHECK;
+/* Tokens of a whole given chain of calls: each call is run in a fresh environment, its observation
+ * appended; *ok is false when a call is an error observation. Used for gold chains. */
+ap_status ap__prompt_render_calls(const struct ap_agent_config *config, const struct ap_tokenizer *tok,
+                                  const struct ap_template *tmpl, const char *question, const char *const *calls,
+                                  int32_t n, struct ap_chain *out, bool *ok, struct ap_err *err) AP_MUST_CHECK;
+
+#endif

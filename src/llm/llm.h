@@ -1,0 +1,74 @@
+/* llm.h - one interface to whatever writes the next call: submit, poll, completions.
+ *
+ *     agent --submit(request)--> llm --poll()--> completions   (hundreds in flight)
+ *
+ * local   batches all live conversations in one decode step over the session's token tree
+ * replay  answers from a recorded file
+ * (remote HTTP endpoints implement the same table.)
+ *
+ * A conversation grows by messages.  A local model also records the token ids
+ * and roles as they are decided, and those are what training uses later. */
+#ifndef AP_LLM_H
+#define AP_LLM_H
+
+#include "model/sampler.h"
+#include "model/template.h"
+
+struct ap_message {
+    enum ap_role role;
+    char *text;
+    bool scaffold; /* an example, shown before the question: its tokens are all prompt, never trained */
+};
+
+/* A conversation and the tokens decided for it so far. Owned by the agent. */
+struct ap_conversation {
+    struct ap_message *message; /* (n,) */
+    size_t n, cap;
+    size_t encoded;             /* messages [0, encoded) have their tokens in `tokens` */
+    struct ap_tokens tokens;    /* empty for models without tokens (remote) */
+    void *backend;              /* the llm's own handle (a branch); see llm->release */
+};
+ap_status ap__conversation_add(struct ap_conversation *c, enum ap_role role, const char *text, bool scaffold,
+                               struct ap_err *err) AP_MUST_CHECK;
+void ap__conversation_deinit(struct ap_conversation *c);
+
+struct ap_request {
+    uint64_t id;                        /* the caller's, comes back with the completion */
+    struct ap_conversation *conversation; /* borrowed until the completion; the generated assistant message
+                                             is appended to it by the llm */
+    struct ap_sampling sampling;
+    uint64_t stream[3];                 /* random stream: seed, problem/sample key, step */
+    int32_t max_tokens;                 /* of this answer */
+};
+enum ap_finish { AP_FINISH_STOP, AP_FINISH_LENGTH, AP_FINISH_ERROR };
+struct ap_completion {
+    uint64_t id;
+    enum ap_finish finish;
+    const char *text; /* borrowed: the appended message's text */
+    int32_t prompt_tokens, new_tokens;
+    char error[160];  /* when AP_FINISH_ERROR (for example: context longer than the model's) */
+};
+
+struct ap_llm {
+    const struct ap_llm_ops *ops;
+};
+struct ap_llm_ops {
+    const char *kind; /* "local", "replay" */
+    ap_status (*submit)(struct ap_llm *llm, const struct ap_request *request, struct ap_err *err);
+    /* Advance the work and return up to cap completions; *n may be 0 while busy. */
+    ap_status (*poll)(struct ap_llm *llm, struct ap_completion *out, int32_t cap, int32_t *n, struct ap_err *err);
+    /* The conversation will not be continued: drop its cached rows, branch... (idempotent) */
+    void (*release)(struct ap_llm *llm, struct ap_conversation *conversation);
+    void (*free)(struct ap_llm *llm);
+};
+
+/* src/llm/local.c; dir = model folder, adapter may be NULL. max_tokens: key/value rows. */
+struct ap_local_options {
+    const char *dir, *adapter;
+    int32_t max_tokens; /* 0 = a default by the model's size */
+};
+ap_status ap__llm_local_open(const struct ap_local_options *options, struct ap_llm **out, struct ap_err *err) AP_MUST_CHECK;
+/* src/llm/replay.c; JSONL of {"messages": [...], "answer": "..."}. */
+ap_status ap__llm_replay_open(const char *path, struct ap_llm **out, struct ap_err *err) AP_MUST_CHECK;
+
+#endif
