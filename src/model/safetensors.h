@@ -20,7 +20,7 @@ enum { AP_TENSOR_MAX_DIMS = 4 };
 
 struct ap_safetensors; /* owns the mapping(s); views die with it */
 
-/* Bytes are little-endian and may be unaligned for their type only if the file is odd; see _get. */
+/* Numbers are little-endian and aligned to their size. */
 struct ap_tensor_view {
     enum ap_dtype dtype;
     int32_t ndim;                     /* 0 = a scalar */
@@ -35,8 +35,8 @@ ap_status ap__safetensors_open(const char *path, struct ap_safetensors **out, st
 ap_status ap__safetensors_open_dir(const char *dir, struct ap_safetensors **out, struct ap_err *err) AP_MUST_CHECK;
 void ap__safetensors_free(struct ap_safetensors *st);
 
-/* AP_E_NOT_FOUND names the tensor and the file; AP_E_UNSUPPORTED a dtype that nothing here computes with
- * (such tensors may be in the file as long as nobody asks for them); AP_E_FORMAT data not aligned to its dtype. */
+/* AP_E_NOT_FOUND names the tensor and the file.  AP_E_FORMAT: a dtype that nothing here computes with or more than
+ * four dimensions (such tensors may be in the file as long as nobody asks for them), or data not aligned to its type. */
 ap_status ap__safetensors_get(const struct ap_safetensors *st, const char *name, struct ap_tensor_view *out,
                               struct ap_err *err) AP_MUST_CHECK;
 size_t ap__safetensors_count(const struct ap_safetensors *st);
@@ -52,8 +52,8 @@ struct ap_tensor_entry {
     const void *data; /* contiguous, size given by dtype and shape */
 };
 
-/* Write n tensors, in this order, streaming to a temporary that replaces path at the end: readers see the old
- * file or the new one, and a full disk leaves the old one.  metadata: an object of strings, or NULL; borrowed. */
+/* Write n tensors (wide types first, so that all are aligned; otherwise in this order), streaming to a temporary,
+ * path + ".tmp", that replaces path at the end: readers see the old file or the new one, and a full disk leaves the old one.  metadata: an object of strings, or NULL; borrowed. */
 ap_status ap__safetensors_write(const char *path, const struct ap_tensor_entry *entry, size_t n,
                                 const json_t *metadata, struct ap_err *err) AP_MUST_CHECK;
 
