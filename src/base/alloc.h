@@ -26,9 +26,10 @@ void ap__alloc_fail_after(int64_t n);
 /* Number of ap__alloc/ap__realloc calls so far (the hot loop must not move it). */
 uint64_t ap__alloc_count(void);
 
-/* Bump allocator.  Blocks are 64-byte aligned when asked through _array. */
+/* Bump allocator.  The ceiling bounds `used`, so what fits is the same at
+ * every run; a failed allocation leaves the arena as it was. */
 struct ap_arena {
-    struct ap_arena_block *head;
+    struct ap_arena_block *head;    /* block in use; older ones before, empty ones after it */
     size_t used, reserved, ceiling; /* bytes; ceiling 0 = none */
 };
 struct ap_arena_mark {
@@ -40,7 +41,8 @@ void ap__arena_deinit(struct ap_arena *arena);
 void ap__arena_reset(struct ap_arena *arena); /* keeps its blocks */
 void *ap__arena_alloc(struct ap_arena *arena, size_t size);  /* 64-byte aligned, NOT zeroed */
 void *ap__arena_zalloc(struct ap_arena *arena, size_t size); /* zeroed */
-char *ap__arena_strdup(struct ap_arena *arena, const char *s);
+char *ap__arena_strdup(struct ap_arena *arena, const char *s);         /* packed: not aligned */
+char *ap__arena_strndup(struct ap_arena *arena, const char *s, size_t n); /* n bytes and a NUL */
 struct ap_arena_mark ap__arena_mark(const struct ap_arena *arena);
 void ap__arena_release(struct ap_arena *arena, struct ap_arena_mark mark);
 

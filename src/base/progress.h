@@ -11,6 +11,7 @@
 struct ap_progress {
     char label[64], unit[24], note[96];
     int64_t done, total; /* total 0 = unknown */
+    int64_t resumed;     /* done before this process: not counted in the rate */
     double started, last_shown;
     bool terminal, quiet;
 };

@@ -1,0 +1,43 @@
+# make          install what is missing, build build/apprentice
+# make check    unit tests (sanitized), layers, command line, a short pipeline run
+# make demo     from problems to a report, in minutes
+# make models   train the bundled models again from seeds (long)
+# make bench    run the benchmarks
+# make install  to /usr/local, or PREFIX=...
+# make clean    remove build/
+
+BUILD := build
+CHECK := build/check
+JOBS := $(shell nproc)
+PREFIX ?= /usr/local
+
+.PHONY: all deps build check demo models bench install clean
+
+all: build
+
+deps:
+	@scripts/install-deps.sh
+
+build: deps
+	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX=$(PREFIX) -DAP_TESTS=OFF
+	@cmake --build $(BUILD) -j $(JOBS)
+
+check: build
+	@cmake -S . -B $(CHECK) -DAP_SANITIZE=ON
+	@cmake --build $(CHECK) -j $(JOBS)
+	@scripts/check.sh $(BUILD) $(CHECK)
+
+demo: build
+	@$(BUILD)/apprentice run recipes/demo.yaml
+
+models: build
+	@scripts/make-models.sh $(BUILD)/apprentice
+
+bench: build
+	@for b in $(BUILD)/bench/*; do [ -x "$$b" ] && [ -f "$$b" ] || continue; echo "== $$b"; "$$b" || exit 1; done
+
+install: build
+	@cmake --install $(BUILD)
+
+clean:
+	@rm -rf $(BUILD)

@@ -1,0 +1,32 @@
+# What Apprentice is built on: one interface target, ap_dependencies, with everything as system headers.
+
+find_package(PkgConfig REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS C)
+pkg_check_modules(AP_DEPS REQUIRED IMPORTED_TARGET z3 gmp sqlite3 jansson yaml-0.1 libpcre2-8 libutf8proc)
+
+# The OpenMP build of OpenBLAS, by its own folder: the reference BLAS is 50 times slower, and the
+# pthread build has a second pool of threads beside OpenMP's.
+set(AP_BLAS_NAME "openblas-openmp")
+find_library(AP_OPENBLAS openblas NO_DEFAULT_PATH PATHS
+  /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/${AP_BLAS_NAME} /usr/lib64/${AP_BLAS_NAME} /usr/lib/${AP_BLAS_NAME})
+find_path(AP_OPENBLAS_INCLUDE cblas.h NO_DEFAULT_PATH PATHS
+  /usr/include/${CMAKE_LIBRARY_ARCHITECTURE}/${AP_BLAS_NAME} /usr/include/${AP_BLAS_NAME})
+if(NOT AP_OPENBLAS OR NOT AP_OPENBLAS_INCLUDE)
+  message(FATAL_ERROR "The OpenMP build of OpenBLAS was not found.\n"
+    "Install it with scripts/install-deps.sh (Debian package libopenblas-openmp-dev), or name it with\n"
+    "  -DAP_OPENBLAS=/path/libopenblas.so -DAP_OPENBLAS_INCLUDE=/path/of/cblas.h's/folder")
+endif()
+
+find_path(AP_UTHASH_INCLUDE uthash.h)
+if(NOT AP_UTHASH_INCLUDE)
+  message(FATAL_ERROR "uthash.h was not found. Install it with scripts/install-deps.sh (Debian package uthash-dev).")
+endif()
+
+add_library(ap_dependencies INTERFACE)
+target_include_directories(ap_dependencies SYSTEM INTERFACE ${AP_OPENBLAS_INCLUDE} ${AP_UTHASH_INCLUDE})
+target_link_libraries(ap_dependencies INTERFACE PkgConfig::AP_DEPS ${AP_OPENBLAS} OpenMP::OpenMP_C m)
+
+# Find that very OpenBLAS at run time too, whatever `update-alternatives` points to.
+get_filename_component(AP_OPENBLAS_DIR ${AP_OPENBLAS} DIRECTORY)
+list(APPEND CMAKE_BUILD_RPATH ${AP_OPENBLAS_DIR})
+list(APPEND CMAKE_INSTALL_RPATH ${AP_OPENBLAS_DIR})

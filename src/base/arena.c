@@ -1,0 +1,154 @@
+/* arena.c - bump allocation in a chain of blocks.
+ *
+ *     block <-> block <-> block <-> block
+ *     full      full      head      empty, kept from before a release
+ *
+ * An allocation comes from the head; when it does not fit, from the next kept
+ * block, else from a new one put after the head.  A mark is a position in the
+ * chain; releasing it empties all that lies behind.  One arena per lifetime. */
+#include "base/alloc.h"
+
+#include <string.h>
+
+#define ALIGN ((size_t)64)
+#define BLOCK_MIN ((size_t)64 << 10)
+#define BLOCK_MAX ((size_t)64 << 20) /* larger only when one allocation needs it */
+
+struct ap_arena_block {
+    struct ap_arena_block *prev, *next;
+    size_t size, used; /* bytes of data */
+    uint8_t *data;     /* (size,), 64-byte aligned, behind this header */
+};
+
+void ap__arena_init(struct ap_arena *arena, size_t ceiling)
+{
+    *arena = (struct ap_arena){.ceiling = ceiling};
+}
+
+static struct ap_arena_block *first_block(const struct ap_arena *arena)
+{
+    struct ap_arena_block *b = arena->head;
+    while (b && b->prev)
+        b = b->prev;
+    return b;
+}
+
+void ap__arena_deinit(struct ap_arena *arena)
+{
+    struct ap_arena_block *b = first_block(arena);
+    while (b) {
+        struct ap_arena_block *next = b->next;
+        ap__free(b);
+        b = next;
+    }
+    ap__arena_init(arena, arena->ceiling);
+}
+
+void ap__arena_reset(struct ap_arena *arena)
+{
+    ap__arena_release(arena, (struct ap_arena_mark){0});
+}
+
+/* A new block of at least `need` bytes behind the head, which it becomes. */
+static struct ap_arena_block *push_block(struct ap_arena *arena, size_t need)
+{
+    struct ap_arena_block *head = arena->head;
+    size_t size = head ? 2 * head->size : BLOCK_MIN;
+    if (size > BLOCK_MAX)
+        size = BLOCK_MAX;
+    if (arena->ceiling && size > arena->ceiling - arena->used)
+        size = arena->ceiling - arena->used;
+    if (size < need)
+        size = need;
+    if (size > SIZE_MAX / 4)
+        return NULL;
+    struct ap_arena_block *b = ap__alloc(sizeof *b + ALIGN + size);
+    if (!b)
+        return NULL;
+    uintptr_t start = ((uintptr_t)(b + 1) + ALIGN - 1) / ALIGN * ALIGN;
+    b->data = (uint8_t *)b + (start - (uintptr_t)b);
+    b->size = size;
+    b->prev = head;
+    b->next = head ? head->next : NULL;
+    if (b->prev)
+        b->prev->next = b;
+    if (b->next)
+        b->next->prev = b;
+    arena->head = b;
+    arena->reserved += size;
+    return b;
+}
+
+static void *take(struct ap_arena *arena, size_t size, size_t align)
+{
+    struct ap_arena_block *b = arena->head;
+    size_t at = b ? (b->used + align - 1) / align * align : 0;
+    size_t padding = b ? at - b->used : 0;
+    bool fits = b && at <= b->size && size <= b->size - at;
+    if (!fits)
+        padding = at = 0;
+    if (size > SIZE_MAX / 4)
+        return NULL;
+    if (arena->ceiling && (size > arena->ceiling || arena->used > arena->ceiling - size ||
+                           padding > arena->ceiling - size - arena->used))
+        return NULL;
+    if (!fits) {
+        if (b && b->next && size <= b->next->size)
+            arena->head = b = b->next; /* kept and empty */
+        else
+            b = push_block(arena, size);
+        if (!b)
+            return NULL;
+    }
+    b->used = at + size;
+    arena->used += padding + size;
+    return b->data + at;
+}
+
+void *ap__arena_alloc(struct ap_arena *arena, size_t size)
+{
+    return take(arena, size ? size : 1, ALIGN);
+}
+
+void *ap__arena_zalloc(struct ap_arena *arena, size_t size)
+{
+    void *p = ap__arena_alloc(arena, size);
+    if (p)
+        memset(p, 0, size);
+    return p;
+}
+
+char *ap__arena_strdup(struct ap_arena *arena, const char *s)
+{
+    return ap__arena_strndup(arena, s, strlen(s));
+}
+
+char *ap__arena_strndup(struct ap_arena *arena, const char *s, size_t n)
+{
+    if (n == SIZE_MAX)
+        return NULL;
+    char *copy = take(arena, n + 1, 1);
+    if (copy) {
+        memcpy(copy, s, n);
+        copy[n] = '\0';
+    }
+    return copy;
+}
+
+struct ap_arena_mark ap__arena_mark(const struct ap_arena *arena)
+{
+    const struct ap_arena_block *b = arena->head;
+    return (struct ap_arena_mark){arena->head, b ? b->used : 0, arena->used};
+}
+
+void ap__arena_release(struct ap_arena *arena, struct ap_arena_mark mark)
+{
+    /* An empty mark was taken before the first block: back to its start. */
+    struct ap_arena_block *target = mark.block ? mark.block : first_block(arena);
+    for (struct ap_arena_block *b = arena->head; b && b != target; b = b->prev)
+        b->used = 0;
+    if (target)
+        target->used = mark.block_used;
+    arena->head = target;
+    arena->used = mark.used;
+}

@@ -1,0 +1,150 @@
+/* json.c - parse, read and write JSON with the place in every error.
+ *
+ *     text --jansson--> json_t --ap__json_str("key")--> value
+ *                                   |
+ *                                   +--> "place: `key` must be a string, got an integer" */
+#include "base/json.h"
+
+#include "base/file.h"
+
+#include <string.h>
+
+ap_status ap__json_parse(const char *text, size_t len, const char *place, json_t **out, struct ap_err *err)
+{
+    json_error_t e;
+    *out = json_loadb(text, len, JSON_DECODE_ANY, &e);
+    if (*out)
+        return AP_OK;
+    if (json_error_code(&e) == json_error_out_of_memory)
+        return ap__fail(err, AP_E_MEMORY, place, "out of memory while reading JSON");
+    if (!memchr(text, '\n', len)) /* one line of a JSONL file: place has its number */
+        return ap__fail(err, AP_E_PARSE, place, "not valid JSON at column %d: %s", e.column, e.text);
+    char where[sizeof err->place];
+    snprintf(where, sizeof where, "%s:%d:%d", place ? place : "JSON", e.line, e.column);
+    return ap__fail(err, AP_E_PARSE, where, "not valid JSON: %s", e.text);
+}
+
+ap_status ap__json_load(const char *path, json_t **out, struct ap_err *err)
+{
+    struct ap_map map;
+    *out = NULL;
+    AP_TRY(ap__map_open(path, &map, err));
+    const char *text = map.data ? (const char *)map.data : "";
+    ap_status status = ap__json_parse(text, map.size, path, out, err);
+    ap__map_close(&map);
+    return status;
+}
+
+static const char *type_name(const json_t *value)
+{
+    switch (json_typeof(value)) {
+    case JSON_OBJECT: return "an object";
+    case JSON_ARRAY: return "an array";
+    case JSON_STRING: return "a string";
+    case JSON_INTEGER: return "an integer";
+    case JSON_REAL: return "a number with a fraction";
+    case JSON_TRUE:
+    case JSON_FALSE: return "true or false";
+    case JSON_NULL: return "null";
+    }
+    return "something else";
+}
+
+/* The member, or a failure that says what was expected under that key. */
+static ap_status member(const json_t *obj, const char *key, const char *place, const char *expected,
+                        json_t **out, struct ap_err *err)
+{
+    if (!json_is_object(obj))
+        return ap__fail(err, AP_E_FORMAT, place, "an object with `%s` was expected, got %s", key,
+                        obj ? type_name(obj) : "nothing");
+    *out = json_object_get(obj, key);
+    if (!*out)
+        return ap__fail(err, AP_E_FORMAT, place, "`%s` is missing; it must be %s", key, expected);
+    return AP_OK;
+}
+
+static ap_status wrong_type(const json_t *value, const char *key, const char *place, const char *expected,
+                            struct ap_err *err)
+{
+    return ap__fail(err, AP_E_FORMAT, place, "`%s` must be %s, got %s", key, expected, type_name(value));
+}
+
+ap_status ap__json_str(const json_t *obj, const char *key, const char *place, const char **out, struct ap_err *err)
+{
+    json_t *value;
+    AP_TRY(member(obj, key, place, "a string", &value, err));
+    if (!json_is_string(value))
+        return wrong_type(value, key, place, "a string", err);
+    *out = json_string_value(value);
+    return AP_OK;
+}
+
+ap_status ap__json_i64(const json_t *obj, const char *key, const char *place, int64_t *out, struct ap_err *err)
+{
+    json_t *value;
+    AP_TRY(member(obj, key, place, "an integer", &value, err));
+    if (!json_is_integer(value))
+        return wrong_type(value, key, place, "an integer", err);
+    *out = json_integer_value(value);
+    return AP_OK;
+}
+
+ap_status ap__json_f64(const json_t *obj, const char *key, const char *place, double *out, struct ap_err *err)
+{
+    json_t *value;
+    AP_TRY(member(obj, key, place, "a number", &value, err));
+    if (!json_is_number(value))
+        return wrong_type(value, key, place, "a number", err);
+    *out = json_number_value(value);
+    return AP_OK;
+}
+
+ap_status ap__json_array(const json_t *obj, const char *key, const char *place, json_t **out, struct ap_err *err)
+{
+    json_t *value;
+    AP_TRY(member(obj, key, place, "an array", &value, err));
+    if (!json_is_array(value))
+        return wrong_type(value, key, place, "an array", err);
+    *out = value;
+    return AP_OK;
+}
+
+const char *ap__json_str_or(const json_t *obj, const char *key, const char *otherwise)
+{
+    const json_t *value = json_object_get(obj, key);
+    return json_is_string(value) ? json_string_value(value) : otherwise;
+}
+
+int64_t ap__json_i64_or(const json_t *obj, const char *key, int64_t otherwise)
+{
+    const json_t *value = json_object_get(obj, key);
+    return json_is_integer(value) ? json_integer_value(value) : otherwise;
+}
+
+double ap__json_f64_or(const json_t *obj, const char *key, double otherwise)
+{
+    const json_t *value = json_object_get(obj, key);
+    return json_is_number(value) ? json_number_value(value) : otherwise;
+}
+
+bool ap__json_bool_or(const json_t *obj, const char *key, bool otherwise)
+{
+    const json_t *value = json_object_get(obj, key);
+    return json_is_boolean(value) ? json_is_true(value) : otherwise;
+}
+
+static int append(const char *data, size_t len, void *buf)
+{
+    return ap__buf_add(buf, data, len) == AP_OK ? 0 : -1;
+}
+
+char *ap__json_dump(const json_t *value)
+{
+    struct ap_buf buf;
+    ap__buf_init(&buf, 0);
+    int rc = json_dump_callback(value, append, &buf,
+                                JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
+    char *text = rc == 0 ? ap__buf_take(&buf) : NULL;
+    ap__buf_deinit(&buf);
+    return text;
+}

@@ -1,0 +1,101 @@
+/* main.c - find the command, run it, tell the truth in the exit code.
+ *
+ *     apprentice NAME ...  -->  AP_COMMANDS  -->  ap__cmd_NAME.run  -->  flush stdout  -->  exit code
+ *
+ * A result that could not be written (full disk, closed pipe) is a failure,
+ * whatever the command said. */
+#include "base/progress.h"
+#include "base/text.h"
+#include "cli/command.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Every command, in the order of the help.  To add one: cmd_NAME.c and a line here. */
+#define AP_COMMANDS(X)
+
+#define X(name) extern const struct ap_command ap__cmd_##name;
+AP_COMMANDS(X)
+#undef X
+
+static const struct ap_command *const commands[] = {
+#define X(name) &ap__cmd_##name,
+    AP_COMMANDS(X)
+#undef X
+    NULL,
+};
+#define COMMAND_COUNT (sizeof commands / sizeof *commands - 1)
+
+static void print_overview(FILE *to)
+{
+    fputs("apprentice - teach a small language model to solve problems by calling functions\n\n"
+          "Usage: apprentice COMMAND [--option VALUE ...] [argument ...]\n\nCommands\n", to);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(to, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+    fputs("  help         explain a command: apprentice help COMMAND\n"
+          "\nOptions\n  --version    print the version\n  --help       print this, or after a command its help\n", to);
+}
+
+static const struct ap_command *find(const char *name)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+    const char *names[COMMAND_COUNT + 1];
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        names[i] = commands[i]->name;
+    names[COMMAND_COUNT] = "help";
+    const char *near = ap__nearest(name, names, COMMAND_COUNT + 1);
+    fprintf(stderr, "apprentice: unknown %s `%s`", name[0] == '-' ? "option" : "command", name);
+    if (near)
+        fprintf(stderr, "; did you mean `%s`?", near);
+    fputs("\nSee `apprentice help`.\n", stderr);
+    return AP_EXIT_USAGE;
+}
+
+static int help(const char *name)
+{
+    if (!name) {
+        print_overview(stdout);
+        return AP_EXIT_OK;
+    }
+    const struct ap_command *command = find(name);
+    return command ? ap__options_print_help(command) : unknown_command(name);
+}
+
+static int dispatch(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_overview(stderr);
+        return AP_EXIT_USAGE;
+    }
+    const char *name = argv[1];
+    if (!strcmp(name, "--version")) {
+        printf("apprentice %s\n", ap_version());
+        return AP_EXIT_OK;
+    }
+    if (!strcmp(name, "help") || !strcmp(name, "--help") || !strcmp(name, "-h"))
+        return help(argc > 2 ? argv[2] : NULL);
+    const struct ap_command *command = find(name);
+    return command ? command->run(argc - 1, argv + 1) : unknown_command(name);
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error, reported below */
+    ap__interrupt_install();
+    int rc = dispatch(argc, argv);
+    errno = 0;
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "apprentice: cannot write the output: %s\n", errno ? strerror(errno) : "an earlier write failed");
+        return rc == AP_EXIT_OK ? AP_EXIT_FAILED : rc;
+    }
+    return rc;
+}
