@@ -20,6 +20,8 @@ struct ap_message {
     bool scaffold; /* an example, shown before the question: its tokens are all prompt, never trained */
 };
 
+enum { AP_CONVERSATION_MAX_MESSAGES = 16384 };
+
 /* A conversation and the tokens decided for it so far. Owned by the agent. */
 struct ap_conversation {
     struct ap_message *message; /* (n,) */
@@ -30,7 +32,22 @@ struct ap_conversation {
 };
 ap_status ap__conversation_add(struct ap_conversation *c, enum ap_role role, const char *text, bool scaffold,
                                struct ap_err *err) AP_MUST_CHECK;
-void ap__conversation_deinit(struct ap_conversation *c);
+/* The same with a text that becomes the conversation's (also when this fails); NULL means that memory ran out. */
+ap_status ap__conversation_take(struct ap_conversation *c, enum ap_role role, char *text, bool scaffold,
+                                struct ap_err *err) AP_MUST_CHECK;
+void ap__conversation_deinit(struct ap_conversation *c); /* after llm->release when it was ever submitted */
+/* Messages and tokens into *to, which is overwritten; the backend's handle is not copied. */
+ap_status ap__conversation_copy(const struct ap_conversation *from, struct ap_conversation *to,
+                                struct ap_err *err) AP_MUST_CHECK;
+/* Decide the tokens of the messages that have none yet; what was encoded stays as it is. */
+ap_status ap__conversation_encode(struct ap_conversation *c, const struct ap_template *tmpl,
+                                  struct ap_err *err) AP_MUST_CHECK;
+/* Forget what was said after the mark, tokens included.  The llm must have released the conversation. */
+struct ap_conversation_mark {
+    size_t n, encoded, tokens;
+};
+struct ap_conversation_mark ap__conversation_mark(const struct ap_conversation *c);
+void ap__conversation_rewind(struct ap_conversation *c, struct ap_conversation_mark mark);
 
 struct ap_request {
     uint64_t id;                        /* the caller's, comes back with the completion */

@@ -1,0 +1,148 @@
+/* prompt.c - what the model reads before its first call, and gold chains in the same form.
+ *
+ *     system     prompt, newline, help of the functions    \
+ *     assistant  bootstrap call      (scaffold)             | prefix: the same for all questions of a task
+ *     tool       its result          (scaffold)            /
+ *     user       the question
+ *     assistant  call <|end|>   tool result   assistant call <|end|> ...   assistant Answer(...) <|end|>
+ *
+ * A tool message gets its tokens when the next call is cued, here as in a live
+ * chain, so neither has tokens for the observation of the last call. */
+#include "agent/agent.h"
+
+#include <string.h>
+
+enum { MAX_SYSTEM_TEXT = 1 << 20 };
+
+static ap_status add_system(const struct ap_agent_config *config, struct ap_conversation *out, struct ap_err *err)
+{
+    struct ap_buf text;
+    ap__buf_init(&text, MAX_SYSTEM_TEXT);
+    ap__buf_puts(&text, config->prompt);
+    ap__buf_putc(&text, '\n');
+    ap__registry_help(config->functions, &text);
+    ap_status status = text.failed
+                           ? ap__fail(err, AP_E_TOO_LARGE, NULL, "the prompt with its function help needs more than %d "
+                                                                 "bytes, or memory ran out", MAX_SYSTEM_TEXT)
+                           : ap__conversation_take(out, AP_SYSTEM, ap__buf_take(&text), false, err);
+    ap__buf_deinit(&text);
+    return status;
+}
+
+static ap_status add_example(struct ap_env *env, const char *call, struct ap_conversation *out, struct ap_err *err)
+{
+    struct ap_call_result result = {0};
+    AP_TRY(ap__env_call(env, call, strlen(call), &result, err));
+    ap_status status = AP_OK;
+    if (result.error)
+        status = ap__fail(err, AP_E_ARG, NULL, "bootstrap call `%.80s` fails: %s", call, result.text);
+    if (status == AP_OK)
+        status = ap__conversation_add(out, AP_ASSISTANT, call, true, err);
+    if (status == AP_OK)
+        status = ap__conversation_add(out, AP_TOOL, result.text, true, err);
+    ap__call_result_deinit(&result);
+    return status;
+}
+
+static ap_status add_bootstrap(const struct ap_agent_config *config, struct ap_conversation *out, struct ap_err *err)
+{
+    if (config->bootstrap_count == 0)
+        return AP_OK;
+    struct ap_env *env = NULL;
+    AP_TRY(ap__env_new(config->functions, &env, err));
+    ap_status status = AP_OK;
+    for (int32_t i = 0; i < config->bootstrap_count && status == AP_OK; i++)
+        status = add_example(env, config->bootstrap[i], out, err);
+    ap__env_free(env);
+    return status;
+}
+
+ap_status ap__prompt_prefix(const struct ap_agent_config *config, struct ap_conversation *out, struct ap_err *err)
+{
+    *out = (struct ap_conversation){0};
+    ap_status status = add_system(config, out, err);
+    if (status == AP_OK)
+        status = add_bootstrap(config, out, err);
+    if (status != AP_OK)
+        ap__conversation_deinit(out);
+    return status;
+}
+
+ap_status ap__prompt_build(const struct ap_agent_config *config, const char *question, struct ap_conversation *out,
+                           struct ap_err *err)
+{
+    AP_TRY(ap__prompt_prefix(config, out, err));
+    ap_status status = ap__conversation_add(out, AP_USER, question, false, err);
+    if (status != AP_OK)
+        ap__conversation_deinit(out);
+    return status;
+}
+
+/* One call of a given chain: its message with tokens, its step, and its observation, yet without tokens. */
+static ap_status render_call(struct ap_env *env, const struct ap_template *tmpl, const char *call,
+                             struct ap_conversation *c, struct ap_chain *chain, struct ap_err *err)
+{
+    struct ap_call_result result = {0};
+    AP_TRY(ap__conversation_add(c, AP_ASSISTANT, call, false, err));
+    AP_TRY(ap__conversation_encode(c, tmpl, err));
+    size_t first = c->tokens.n;
+    while (first > 0 && c->tokens.role[first - 1] == AP_TOKEN_CALL)
+        first--;
+    ap_status status = ap__env_call(env, call, strlen(call), &result, err);
+    if (status == AP_OK)
+        status = ap__conversation_add(c, AP_TOOL, result.text, false, err);
+    if (status == AP_OK)
+        status = ap__chain_add_step(chain, call, &result, (int32_t)first, (int32_t)(c->tokens.n - first), err);
+    ap__call_result_deinit(&result);
+    return status;
+}
+
+static ap_status render_all(struct ap_env *env, const struct ap_template *tmpl, const char *const *calls, int32_t n,
+                            struct ap_conversation *c, struct ap_chain *chain, bool *ok, struct ap_err *err)
+{
+    *ok = true;
+    for (int32_t i = 0; i < n; i++) {
+        if (chain->answer) {
+            *ok = false;
+            break;
+        }
+        AP_TRY(render_call(env, tmpl, calls[i], c, chain, err));
+        *ok = *ok && !chain->step[i].error;
+    }
+    chain->end = chain->answer ? AP_END_ANSWER : AP_END_STEPS;
+    chain->tokens = c->tokens;
+    c->tokens = (struct ap_tokens){0};
+    return AP_OK;
+}
+
+ap_status ap__prompt_render_after(const struct ap_conversation *prefix, const struct ap_registry *functions,
+                                  const struct ap_template *tmpl, const char *question, const char *const *calls,
+                                  int32_t n, struct ap_chain *out, bool *ok, struct ap_err *err)
+{
+    struct ap_env *env = NULL;
+    struct ap_conversation c = {0};
+    ap__chain_init(out);
+    ap_status status = ap__env_new(functions, &env, err);
+    if (status == AP_OK)
+        status = ap__conversation_copy(prefix, &c, err);
+    if (status == AP_OK)
+        status = ap__conversation_add(&c, AP_USER, question, false, err);
+    if (status == AP_OK)
+        status = render_all(env, tmpl, calls, n, &c, out, ok, err);
+    if (status != AP_OK)
+        ap__chain_deinit(out);
+    ap__conversation_deinit(&c);
+    ap__env_free(env);
+    return status;
+}
+
+ap_status ap__prompt_render_calls(const struct ap_agent_config *config, const struct ap_template *tmpl,
+                                  const char *question, const char *const *calls, int32_t n, struct ap_chain *out,
+                                  bool *ok, struct ap_err *err)
+{
+    struct ap_conversation prefix;
+    AP_TRY(ap__prompt_prefix(config, &prefix, err));
+    ap_status status = ap__prompt_render_after(&prefix, config->functions, tmpl, question, calls, n, out, ok, err);
+    ap__conversation_deinit(&prefix);
+    return status;
+}
