@@ -46,20 +46,20 @@ ap_status ap__lora_save(const struct ap_model *m, const char *dir, const char *b
 void ap__model_use_adapter(struct ap_model *m, bool use);
 
 /* Every trainable tensor, for optimizers and checkpoints. */
-struct ap_param {
+struct ap_model_param {
     const char *name; /* borrowed */
     float *w, *g;     /* (n,) values and gradient */
     int64_t n;
     int32_t rows, cols; /* cols 0 for vectors */
     bool hidden;        /* a hidden matrix (Muon) rather than embedding, norm or head */
 };
-int32_t ap__model_params(struct ap_model *m, struct ap_param *out, int32_t cap); /* returns the count */
+int32_t ap__model_params(struct ap_model *m, struct ap_model_param *out, int32_t cap); /* returns the count */
 void ap__model_zero_grad(struct ap_model *m);
 
 /* Forward over a pack; logp (N,) of its targets.  step arena: activations live there until its reset. */
 struct ap_activations; /* what forward keeps; in the arena */
 ap_status ap__model_forward(struct ap_model *m, const struct ap_pack *pack, struct ap_arena *step, bool keep,
-                            float *logp, struct ap_activations **acts, struct ap_err *err) AP_MUST_CHECK;
+                            float *logp, struct ap_activations **acts, struct ap_err *err) AP_MUST_CHECK; /* acts: set with keep only */
 /* Accumulate gradients for dlogp (N,) = dLoss/dlogp. */
 ap_status ap__model_backward(struct ap_model *m, const struct ap_pack *pack, struct ap_activations *acts,
                              const float *dlogp, struct ap_arena *step, struct ap_err *err) AP_MUST_CHECK;

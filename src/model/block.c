@@ -1,0 +1,150 @@
+/* block.c - one transformer block: a linear with its adapter, attention half, feed-forward half;
+ * each forward beside its backward. */
+#include "model/block.h"
+
+#include <string.h>
+
+static void zero(float *x, int64_t n) { memset(x, 0, (size_t)n * sizeof *x); }
+
+static void copy(float *dst, const float *src, int64_t n)
+{
+    if (dst != src)
+        memcpy(dst, src, (size_t)n * sizeof *dst);
+}
+
+static float lora_scale(const struct ap_model *m) { return m->lora.alpha / (float)m->lora.rank; }
+
+/* y (T,O) = x (T,I) W^T + s (x A^T) B^T, or += when accumulate.  u (T,R) is kept for backward. */
+static void linear(const struct ap_model *m, int32_t l, int j, float *y, const float *x, float *u, int32_t T,
+                   bool accumulate)
+{
+    const struct ap_lora_pair *p = ap__lora_pair(m, l, j);
+    m->be->linear(y, x, &ap__layer_weight(m, l, ap__linear_slot(j))->W, T, accumulate, 1.0f);
+    if (p != NULL) {
+        m->be->linear(u, x, &p->A, T, false, 1.0f);
+        m->be->linear(y, u, &p->B, T, true, lora_scale(m));
+    }
+}
+
+/* dx (T,I) += dy W + s (dy B) A, dx may be NULL; weight gradients accumulate.  du (T,R) is scratch. */
+static void linear_d(const struct ap_model *m, int32_t l, int j, float *dx, const float *dy, const float *x,
+                     const float *u, float *du, int32_t T)
+{
+    const struct ap_weight *w = ap__layer_weight(m, l, ap__linear_slot(j));
+    const struct ap_lora_pair *p = ap__lora_pair(m, l, j);
+    if (dx != NULL)
+        m->be->linear_dx(dx, dy, &w->W, T, 1.0f);
+    if (w->g != NULL)
+        m->be->linear_dw(w->g, dy, x, T, w->W.rows, w->W.cols, 1.0f);
+    if (p == NULL)
+        return;
+    float s = lora_scale(m);
+    zero(du, (int64_t)T * p->A.rows);
+    m->be->linear_dx(du, dy, &p->B, T, s);
+    m->be->linear_dw(p->db, dy, u, T, p->B.rows, p->B.cols, s);
+    m->be->linear_dw(p->da, du, x, T, p->A.rows, p->A.cols, 1.0f);
+    if (dx != NULL)
+        m->be->linear_dx(dx, du, &p->A, T, 1.0f);
+}
+
+static const float *norm_weight(const struct ap_model *m, int32_t l, enum ap_layer_slot slot)
+{
+    return ap__layer_weight(m, l, slot)->W.data;
+}
+
+/* Row i of k, v -> row kv_row[i] of the cache. */
+static void cache_rows(const struct ap_model *m, const struct ap_block_rows *rows, const struct ap_block_acts *a)
+{
+    size_t width = (size_t)m->config.Hkv * (size_t)m->config.Dh, bytes = width * sizeof(float);
+    for (int32_t i = 0; i < rows->T; i++) {
+        if (rows->kv_row[i] < 0)
+            continue;
+        size_t to = (size_t)rows->kv_row[i] * width, from = (size_t)i * width;
+        memcpy(rows->cache_k + to, a->k + from, bytes);
+        memcpy(rows->cache_v + to, a->v + from, bytes);
+    }
+}
+
+static void attention_half(const struct ap_model *m, int32_t l, const struct ap_block_rows *rows,
+                           struct ap_block_acts *a)
+{
+    const struct ap_config *c = &m->config;
+    int32_t T = rows->T;
+    m->be->rmsnorm(a->h1, a->rstd1, a->x, norm_weight(m, l, AP_SLOT_ATTN_NORM), T, c->D, c->eps);
+    linear(m, l, AP_LINEAR_Q, a->q, a->h1, a->u[AP_LINEAR_Q], T, false);
+    linear(m, l, AP_LINEAR_K, a->k, a->h1, a->u[AP_LINEAR_K], T, false);
+    linear(m, l, AP_LINEAR_V, a->v, a->h1, a->u[AP_LINEAR_V], T, false);
+    m->be->rope(a->q, rows->position, m->inv_freq, T, c->H, c->Dh, false);
+    m->be->rope(a->k, rows->position, m->inv_freq, T, c->Hkv, c->Dh, false);
+    if (rows->kv_row != NULL)
+        cache_rows(m, rows, a);
+    m->be->attention(a->att, a->lse, a->q, rows->cache_k != NULL ? rows->cache_k : a->k,
+                     rows->cache_v != NULL ? rows->cache_v : a->v, rows->attn);
+    copy(a->mid, a->x, (int64_t)T * c->D);
+    linear(m, l, AP_LINEAR_O, a->mid, a->att, a->u[AP_LINEAR_O], T, true);
+}
+
+/* g->dx: dLoss/dmid in, dLoss/dx out. */
+static void attention_half_d(const struct ap_model *m, int32_t l, const struct ap_block_rows *rows,
+                             const struct ap_block_acts *a, struct ap_block_grads *g, bool input_grad)
+{
+    const struct ap_config *c = &m->config;
+    struct ap_weight *norm = ap__layer_weight(m, l, AP_SLOT_ATTN_NORM);
+    int32_t T = rows->T;
+    int64_t q_size = (int64_t)T * c->H * c->Dh, kv_size = (int64_t)T * c->Hkv * c->Dh;
+    float *dh = input_grad ? g->dh : NULL;
+    zero(g->datt, q_size);
+    linear_d(m, l, AP_LINEAR_O, g->datt, g->dx, a->att, a->u[AP_LINEAR_O], g->du, T);
+    zero(g->dk, kv_size);
+    zero(g->dv, kv_size);
+    m->be->attention_d(g->dq, g->dk, g->dv, g->datt, a->att, a->lse, a->q, a->k, a->v, rows->attn);
+    m->be->rope(g->dq, rows->position, m->inv_freq, T, c->H, c->Dh, true);
+    m->be->rope(g->dk, rows->position, m->inv_freq, T, c->Hkv, c->Dh, true);
+    if (input_grad)
+        zero(dh, (int64_t)T * c->D);
+    linear_d(m, l, AP_LINEAR_Q, dh, g->dq, a->h1, a->u[AP_LINEAR_Q], g->du, T);
+    linear_d(m, l, AP_LINEAR_K, dh, g->dk, a->h1, a->u[AP_LINEAR_K], g->du, T);
+    linear_d(m, l, AP_LINEAR_V, dh, g->dv, a->h1, a->u[AP_LINEAR_V], g->du, T);
+    if (input_grad)
+        m->be->rmsnorm_d(g->dx, norm->g, dh, a->x, norm->W.data, a->rstd1, T, c->D);
+}
+
+static void feed_forward_half(const struct ap_model *m, int32_t l, int32_t T, struct ap_block_acts *a)
+{
+    const struct ap_config *c = &m->config;
+    m->be->rmsnorm(a->h2, a->rstd2, a->mid, norm_weight(m, l, AP_SLOT_FFN_NORM), T, c->D, c->eps);
+    linear(m, l, AP_LINEAR_GATE, a->gate, a->h2, a->u[AP_LINEAR_GATE], T, false);
+    linear(m, l, AP_LINEAR_UP, a->up, a->h2, a->u[AP_LINEAR_UP], T, false);
+    m->be->swiglu(a->act, a->gate, a->up, (int64_t)T * c->F);
+    copy(a->out, a->mid, (int64_t)T * c->D);
+    linear(m, l, AP_LINEAR_DOWN, a->out, a->act, a->u[AP_LINEAR_DOWN], T, true);
+}
+
+/* g->dx: dLoss/dout in, dLoss/dmid out. */
+static void feed_forward_half_d(const struct ap_model *m, int32_t l, int32_t T, const struct ap_block_acts *a,
+                                struct ap_block_grads *g)
+{
+    const struct ap_config *c = &m->config;
+    struct ap_weight *norm = ap__layer_weight(m, l, AP_SLOT_FFN_NORM);
+    zero(g->dact, (int64_t)T * c->F);
+    linear_d(m, l, AP_LINEAR_DOWN, g->dact, g->dx, a->act, a->u[AP_LINEAR_DOWN], g->du, T);
+    m->be->swiglu_d(g->dgate, g->dup, g->dact, a->gate, a->up, (int64_t)T * c->F);
+    zero(g->dh, (int64_t)T * c->D);
+    linear_d(m, l, AP_LINEAR_GATE, g->dh, g->dgate, a->h2, a->u[AP_LINEAR_GATE], g->du, T);
+    linear_d(m, l, AP_LINEAR_UP, g->dh, g->dup, a->h2, a->u[AP_LINEAR_UP], g->du, T);
+    m->be->rmsnorm_d(g->dx, norm->g, g->dh, a->mid, norm->W.data, a->rstd2, T, c->D);
+}
+
+void ap__block_forward(const struct ap_model *m, int32_t l, const struct ap_block_rows *rows,
+                       struct ap_block_acts *a)
+{
+    attention_half(m, l, rows, a);
+    feed_forward_half(m, l, rows->T, a);
+}
+
+void ap__block_backward(const struct ap_model *m, int32_t l, const struct ap_block_rows *rows,
+                        const struct ap_block_acts *a, struct ap_block_grads *g, bool input_grad)
+{
+    feed_forward_half_d(m, l, rows->T, a, g);
+    attention_half_d(m, l, rows, a, g, input_grad);
+}

@@ -1,0 +1,333 @@
+/* weights.c - open, make, save and free models; make weights trainable.
+ *
+ *     config.json -> slots (names, shapes) -> bind to mapped file, or own f32 block
+ *                                                  |  train_full: copy out     */
+#include "model/weights.h"
+
+#include "base/file.h"
+#include "base/rng.h"
+#include "base/text.h"
+#include <math.h>
+#include <string.h>
+
+static void set_slot(struct ap_weight *w, const char *name, int32_t rows, int32_t cols, bool hidden)
+{
+    snprintf(w->name, sizeof w->name, "%s", name);
+    w->W = (struct ap_matrix){AP_F32, rows, cols, NULL};
+    w->hidden = hidden;
+}
+
+static void set_layer_slots(struct ap_model *m, int32_t l)
+{
+    const struct ap_config *c = &m->config;
+    int32_t q = c->H * c->Dh, kv = c->Hkv * c->Dh;
+    const struct {
+        const char *part;
+        int32_t rows, cols;
+    } slots[AP_SLOT_COUNT] = {
+        [AP_SLOT_ATTN_NORM] = {"input_layernorm", c->D, 0},
+        [AP_SLOT_Q] = {"self_attn.q_proj", q, c->D},
+        [AP_SLOT_K] = {"self_attn.k_proj", kv, c->D},
+        [AP_SLOT_V] = {"self_attn.v_proj", kv, c->D},
+        [AP_SLOT_O] = {"self_attn.o_proj", c->D, q},
+        [AP_SLOT_FFN_NORM] = {"post_attention_layernorm", c->D, 0},
+        [AP_SLOT_GATE] = {"mlp.gate_proj", c->F, c->D},
+        [AP_SLOT_UP] = {"mlp.up_proj", c->F, c->D},
+        [AP_SLOT_DOWN] = {"mlp.down_proj", c->D, c->F},
+    };
+    char name[64];
+    for (int i = 0; i < AP_SLOT_COUNT; i++) {
+        snprintf(name, sizeof name, "model.layers.%d.%s.weight", l, slots[i].part);
+        set_slot(ap__layer_weight(m, l, (enum ap_layer_slot)i), name, slots[i].rows, slots[i].cols, slots[i].cols > 0);
+    }
+}
+
+static int64_t slot_size(const struct ap_weight *w)
+{
+    return (int64_t)w->W.rows * (w->W.cols > 0 ? w->W.cols : 1);
+}
+
+/* An empty model: slots named and shaped, no values yet. */
+static ap_status make_model(const struct ap_config *c, struct ap_model **out, struct ap_err *err)
+{
+    struct ap_model *m = ap__alloc(sizeof *m);
+    if (m == NULL)
+        return ap__fail(err, AP_E_MEMORY, NULL, "out of memory for a model");
+    m->config = *c;
+    m->be = &ap__backend_cpu;
+    m->weight_count = 1 + AP_SLOT_COUNT * c->L + (c->tied ? 1 : 2);
+    m->weight = ap__alloc_array((size_t)m->weight_count, sizeof *m->weight);
+    m->inv_freq = ap__alloc_array((size_t)c->Dh / 2, sizeof *m->inv_freq);
+    if (m->weight == NULL || m->inv_freq == NULL) {
+        ap__model_free(m);
+        return ap__fail(err, AP_E_MEMORY, NULL, "out of memory for a model");
+    }
+    for (int32_t i = 0; i < c->Dh / 2; i++)
+        m->inv_freq[i] = (float)pow((double)c->theta, -2.0 * i / c->Dh);
+    set_slot(ap__embedding_weight(m), "model.embed_tokens.weight", c->V, c->D, false);
+    for (int32_t l = 0; l < c->L; l++)
+        set_layer_slots(m, l);
+    set_slot(ap__final_norm(m), "model.norm.weight", c->D, 0, false);
+    if (!c->tied)
+        set_slot(ap__head_weight(m), "lm_head.weight", c->V, c->D, false);
+    *out = m;
+    return AP_OK;
+}
+
+/* ---- binding to a file ---- */
+
+static ap_status bind_slot(struct ap_model *m, struct ap_weight *w, const char *dir, float **vectors,
+                           struct ap_err *err)
+{
+    struct ap_tensor_view view;
+    int32_t ndim = w->W.cols > 0 ? 2 : 1;
+    AP_TRY(ap__safetensors_get(m->file, w->name, &view, err));
+    if (view.ndim != ndim || view.shape[0] != w->W.rows || (ndim == 2 && view.shape[1] != w->W.cols))
+        return ap__fail(err, AP_E_FORMAT, dir,
+                        "tensor `%s` must have shape (%d, %d) by config.json, the file has %d dimensions (%lld, %lld)",
+                        w->name, w->W.rows, ndim == 2 ? w->W.cols : 1, view.ndim, (long long)view.shape[0],
+                        (long long)view.shape[1]);
+    if (ndim == 2) {
+        w->W.dtype = view.dtype;
+        w->W.data = view.data;
+        return AP_OK;
+    }
+    ap__dtype_to_f32(*vectors, view.data, view.dtype, (size_t)w->W.rows);
+    w->W.data = *vectors;
+    *vectors += w->W.rows;
+    return AP_OK;
+}
+
+/* Every tensor of the file must have a use, except the ones that older writers left in. */
+static ap_status check_all_used(const struct ap_model *m, const char *dir, struct ap_err *err)
+{
+    for (size_t i = 0; i < ap__safetensors_count(m->file); i++) {
+        const char *name = ap__safetensors_name(m->file, i);
+        bool known = ap__ends_with(name, "rotary_emb.inv_freq") ||
+                     (m->config.tied && strcmp(name, "lm_head.weight") == 0);
+        for (int32_t j = 0; j < m->weight_count && !known; j++)
+            known = strcmp(name, m->weight[j].name) == 0;
+        if (!known)
+            return ap__fail(err, AP_E_FORMAT, dir, "tensor `%s` has no place in a llama model of %d layers", name,
+                            m->config.L);
+    }
+    return AP_OK;
+}
+
+static ap_status bind_file(struct ap_model *m, const char *dir, struct ap_err *err)
+{
+    AP_TRY(ap__safetensors_open_dir(dir, &m->file, err));
+    m->value_count = (int64_t)(2 * m->config.L + 1) * m->config.D;
+    m->values = ap__alloc_array((size_t)m->value_count, sizeof *m->values);
+    if (m->values == NULL)
+        return ap__fail(err, AP_E_MEMORY, dir, "out of memory for the norm weights");
+    float *vectors = m->values;
+    for (int32_t i = 0; i < m->weight_count; i++)
+        AP_TRY(bind_slot(m, &m->weight[i], dir, &vectors, err));
+    return check_all_used(m, dir, err);
+}
+
+ap_status ap__model_open(const char *dir, struct ap_model **out, struct ap_err *err)
+{
+    struct ap_config c;
+    struct ap_model *m = NULL;
+    AP_TRY(ap__config_load(dir, &c, err));
+    AP_TRY(make_model(&c, &m, err));
+    ap_status status = bind_file(m, dir, err);
+    if (status != AP_OK)
+        ap__model_free(m);
+    else
+        *out = m;
+    return status;
+}
+
+/* ---- owned, trainable weights ---- */
+
+/* Move all weights into one owned f32 block; gradients (zero) beside them. */
+static ap_status own_weights(struct ap_model *m, struct ap_err *err)
+{
+    int64_t total = 0;
+    for (int32_t i = 0; i < m->weight_count; i++)
+        total += slot_size(&m->weight[i]);
+    float *values = ap__alloc_array((size_t)total, sizeof *values);
+    float *grads = ap__alloc_array((size_t)total, sizeof *grads);
+    if (values == NULL || grads == NULL) {
+        ap__free(values);
+        ap__free(grads);
+        return ap__fail(err, AP_E_MEMORY, NULL, "out of memory for %lld trainable weights", (long long)total);
+    }
+    int64_t at = 0;
+    for (int32_t i = 0; i < m->weight_count; i++) {
+        struct ap_weight *w = &m->weight[i];
+        if (w->W.data != NULL)
+            ap__dtype_to_f32(values + at, w->W.data, w->W.dtype, (size_t)slot_size(w));
+        w->w = values + at;
+        w->g = grads + at;
+        w->W.dtype = AP_F32;
+        w->W.data = w->w;
+        at += slot_size(w);
+    }
+    ap__free(m->values);
+    ap__safetensors_free(m->file);
+    m->file = NULL;
+    m->values = values;
+    m->grads = grads;
+    m->value_count = total;
+    m->mode = AP_FULL;
+    return AP_OK;
+}
+
+ap_status ap__model_train_full(struct ap_model *m, struct ap_err *err)
+{
+    if (m->mode == AP_LORA)
+        return ap__fail(err, AP_E_STATE, NULL, "the model has an adapter; full training needs a model without one");
+    return m->mode == AP_FULL ? AP_OK : own_weights(m, err);
+}
+
+/* Matrices N(0, 0.02) and norms 1, as transformers initialises Llama. */
+ap_status ap__model_new(const struct ap_config *config, uint64_t seed, struct ap_model **out, struct ap_err *err)
+{
+    struct ap_model *m = NULL;
+    AP_TRY(ap__config_check(config, NULL, err));
+    AP_TRY(make_model(config, &m, err));
+    ap_status status = own_weights(m, err);
+    if (status != AP_OK) {
+        ap__model_free(m);
+        return status;
+    }
+    for (int32_t i = 0; i < m->weight_count; i++) {
+        struct ap_weight *w = &m->weight[i];
+        struct ap_rng rng = ap__rng_make(seed, "weights", (uint64_t)i, 0, 0);
+        for (int64_t j = 0; j < slot_size(w); j++)
+            w->w[j] = w->W.cols > 0 ? (float)(0.02 * ap__rng_normal(&rng)) : 1.0f;
+    }
+    *out = m;
+    return AP_OK;
+}
+
+void ap__model_free(struct ap_model *m)
+{
+    if (m == NULL)
+        return;
+    ap__lora_free(m);
+    ap__free(m->inv_freq);
+    ap__free(m->grads);
+    ap__free(m->values);
+    ap__safetensors_free(m->file);
+    ap__free(m->weight);
+    ap__free(m);
+}
+
+const struct ap_config *ap__model_config(const struct ap_model *m) { return &m->config; }
+
+int64_t ap__model_parameters(const struct ap_model *m) { return ap__config_parameters(&m->config); }
+
+static int32_t list_lora(struct ap_model *m, struct ap_model_param *out, int32_t cap)
+{
+    int32_t n = 0;
+    for (int32_t i = 0; i < m->config.L * AP_LINEAR_COUNT; i++) {
+        struct ap_lora_pair *p = &m->pair[i];
+        if (p->a == NULL)
+            continue;
+        if (n + 1 < cap) {
+            out[n] = (struct ap_model_param){p->name_a, p->a, p->da, (int64_t)p->A.rows * p->A.cols, p->A.rows, p->A.cols,
+                                       false};
+            out[n + 1] = (struct ap_model_param){p->name_b, p->b, p->db, (int64_t)p->B.rows * p->B.cols, p->B.rows,
+                                           p->B.cols, false};
+        }
+        n += 2;
+    }
+    return n;
+}
+
+int32_t ap__model_params(struct ap_model *m, struct ap_model_param *out, int32_t cap)
+{
+    if (m->mode == AP_FROZEN)
+        return 0;
+    if (m->mode == AP_LORA)
+        return list_lora(m, out, cap);
+    for (int32_t i = 0; i < m->weight_count && i < cap; i++) {
+        struct ap_weight *w = &m->weight[i];
+        out[i] = (struct ap_model_param){w->name, w->w, w->g, slot_size(w), w->W.rows, w->W.cols, w->hidden};
+    }
+    return m->weight_count;
+}
+
+void ap__model_zero_grad(struct ap_model *m)
+{
+    if (m->mode == AP_FULL)
+        memset(m->grads, 0, (size_t)m->value_count * sizeof *m->grads);
+    if (m->mode == AP_LORA)
+        memset(m->lora_grads, 0, (size_t)m->lora_count * sizeof *m->lora_grads);
+}
+
+/* ---- saving ---- */
+
+/* Which linear of which layer slot i is; false for embeddings, norms and the head. */
+static bool slot_linear(const struct ap_model *m, int32_t i, int32_t *l, int *j)
+{
+    if (!m->weight[i].hidden)
+        return false;
+    *l = (i - 1) / AP_SLOT_COUNT;
+    int slot = (i - 1) % AP_SLOT_COUNT;
+    *j = slot < AP_SLOT_FFN_NORM ? slot - AP_SLOT_Q : slot - AP_SLOT_GATE + AP_LINEAR_GATE;
+    return true;
+}
+
+/* Slot i as f32 with the adapter merged in, then as dtype at *at.  f32 (slot,) is scratch. */
+static ap_status export_slot(const struct ap_model *m, int32_t i, enum ap_dtype dtype, float *f32, uint8_t *at,
+                             struct ap_err *err)
+{
+    const struct ap_weight *w = &m->weight[i];
+    int32_t l;
+    int j;
+    ap__dtype_to_f32(f32, w->W.data, w->W.dtype, (size_t)slot_size(w));
+    if (slot_linear(m, i, &l, &j) && ap__lora_pair(m, l, j) != NULL)
+        AP_TRY(ap__lora_merge(m, l, j, f32, err));
+    ap__dtype_from_f32(at, f32, dtype, (size_t)slot_size(w));
+    return AP_OK;
+}
+
+static ap_status write_weights(const struct ap_model *m, const char *path, enum ap_dtype dtype, struct ap_err *err)
+{
+    int64_t total = 0, largest = 0;
+    for (int32_t i = 0; i < m->weight_count; i++) {
+        int64_t n = slot_size(&m->weight[i]);
+        total += n;
+        largest = n > largest ? n : largest;
+    }
+    ap_status status = AP_OK;
+    struct ap_tensor_entry *entry = ap__alloc_array((size_t)m->weight_count, sizeof *entry);
+    uint8_t *data = ap__alloc_array((size_t)total, ap__dtype_size(dtype)), *at = data;
+    float *f32 = ap__alloc_array((size_t)largest, sizeof *f32);
+    json_t *metadata = json_pack("{s:s}", "format", "pt"); /* transformers refuses files without it */
+    if (entry == NULL || data == NULL || f32 == NULL || metadata == NULL) {
+        status = ap__fail(err, AP_E_MEMORY, path, "out of memory while saving the model");
+        goto done;
+    }
+    for (int32_t i = 0; i < m->weight_count && status == AP_OK; i++) {
+        const struct ap_weight *w = &m->weight[i];
+        status = export_slot(m, i, dtype, f32, at, err);
+        entry[i] = (struct ap_tensor_entry){w->name, dtype, w->W.cols > 0 ? 2 : 1, {w->W.rows, w->W.cols, 1, 1}, at};
+        entry[i].shape[1] = w->W.cols > 0 ? w->W.cols : 1;
+        at += (size_t)slot_size(w) * ap__dtype_size(dtype);
+    }
+    if (status == AP_OK)
+        status = ap__safetensors_write(path, entry, (size_t)m->weight_count, metadata, err);
+done:
+    json_decref(metadata);
+    ap__free(f32);
+    ap__free(data);
+    ap__free(entry);
+    return status;
+}
+
+ap_status ap__model_save(const struct ap_model *m, const char *dir, enum ap_dtype dtype, struct ap_err *err)
+{
+    AP_TRY(ap__mkdirs(dir, err));
+    char *path = ap__path_join(dir, "model.safetensors");
+    ap_status status = path != NULL ? write_weights(m, path, dtype, err)
+                                    : ap__fail(err, AP_E_MEMORY, dir, "out of memory");
+    ap__free(path);
+    return status == AP_OK ? ap__config_save(&m->config, dir, dtype, err) : status;
+}

@@ -1,0 +1,99 @@
+/* weights.h - the tensors of a model: where each one lives and what it is called.
+ *
+ *     slot 0            model.embed_tokens.weight        (V, D)
+ *     per layer l       input_layernorm                  (D,)
+ *                       q_proj  k_proj  v_proj           (H*Dh, D) (Hkv*Dh, D) (Hkv*Dh, D)
+ *                       o_proj                           (D, H*Dh)
+ *                       post_attention_layernorm         (D,)
+ *                       gate_proj  up_proj  down_proj    (F, D) (F, D) (D, F)
+ *     then              model.norm                       (D,)
+ *                       lm_head (when not tied)          (V, D)
+ *
+ * This is also the order in memory and in files that we write.  A frozen model's
+ * matrices stay in the mapped file in the file's dtype, its norm vectors are
+ * f32 copies.  A trainable one owns all its weights as one f32 block, and one
+ * block of gradients with the same layout. */
+#ifndef AP_WEIGHTS_H
+#define AP_WEIGHTS_H
+
+#include "model/safetensors.h"
+#include "model/transformer.h"
+
+/* Slots within a layer; the seven linears in the order of the AP_LORA_* bits. */
+enum ap_layer_slot {
+    AP_SLOT_ATTN_NORM,
+    AP_SLOT_Q,
+    AP_SLOT_K,
+    AP_SLOT_V,
+    AP_SLOT_O,
+    AP_SLOT_FFN_NORM,
+    AP_SLOT_GATE,
+    AP_SLOT_UP,
+    AP_SLOT_DOWN,
+    AP_SLOT_COUNT
+};
+enum { AP_LINEAR_Q, AP_LINEAR_K, AP_LINEAR_V, AP_LINEAR_O, AP_LINEAR_GATE, AP_LINEAR_UP, AP_LINEAR_DOWN,
+       AP_LINEAR_COUNT };
+
+struct ap_weight {
+    char name[64];
+    struct ap_matrix W; /* (rows, cols); a vector has cols 0 and is always f32 */
+    float *w, *g;       /* writable values and gradient; NULL while frozen */
+    bool hidden;
+};
+
+/* One linear's adapter: y += alpha/R * (x A^T) B^T.  All NULL when this linear has none. */
+struct ap_lora_pair {
+    char name_a[112], name_b[112]; /* as PEFT writes them */
+    struct ap_matrix A, B;         /* (R, I), (O, R), f32 */
+    float *a, *b, *da, *db;        /* values and gradients */
+};
+
+struct ap_model {
+    struct ap_config config;
+    const struct ap_backend *be;
+    enum ap_train_mode mode;
+    struct ap_weight *weight; /* (weight_count,) in slot order */
+    int32_t weight_count;
+    struct ap_safetensors *file; /* while frozen and mapped */
+    float *values, *grads;       /* owned blocks behind weight[].w, .g; values alone holds the norms while frozen */
+    int64_t value_count;
+    float *inv_freq; /* (Dh/2,) */
+    /* Adapter, only in mode AP_LORA. */
+    struct ap_lora_config lora;
+    struct ap_lora_pair *pair; /* (L, 7) */
+    float *lora_values, *lora_grads;
+    int64_t lora_count;
+    bool use_adapter;
+};
+
+static inline struct ap_weight *ap__embedding_weight(const struct ap_model *m) { return &m->weight[0]; }
+static inline struct ap_weight *ap__layer_weight(const struct ap_model *m, int32_t l, enum ap_layer_slot slot)
+{
+    return &m->weight[1 + (int32_t)AP_SLOT_COUNT * l + (int32_t)slot];
+}
+static inline struct ap_weight *ap__final_norm(const struct ap_model *m)
+{
+    return &m->weight[1 + (int32_t)AP_SLOT_COUNT * m->config.L];
+}
+static inline struct ap_weight *ap__head_weight(const struct ap_model *m)
+{
+    return m->config.tied ? &m->weight[0] : &m->weight[2 + (int32_t)AP_SLOT_COUNT * m->config.L];
+}
+/* Slot of linear j (AP_LINEAR_*). */
+static inline enum ap_layer_slot ap__linear_slot(int j)
+{
+    return (enum ap_layer_slot)(j < AP_LINEAR_GATE ? AP_SLOT_Q + j : AP_SLOT_GATE + (j - AP_LINEAR_GATE));
+}
+/* The adapter of linear j in layer l as far as it is attached and in use, else NULL. */
+static inline struct ap_lora_pair *ap__lora_pair(const struct ap_model *m, int32_t l, int j)
+{
+    struct ap_lora_pair *p = m->pair != NULL && m->use_adapter ? &m->pair[l * AP_LINEAR_COUNT + j] : NULL;
+    return p != NULL && p->a != NULL ? p : NULL;
+}
+
+/* Used by weights.c for saving and by ap__model_free. */
+ap_status ap__lora_merge(const struct ap_model *m, int32_t l, int j, float *W, struct ap_err *err) AP_MUST_CHECK;
+void ap__lora_free(struct ap_model *m);
+
+#endif
