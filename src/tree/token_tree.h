@@ -37,6 +37,7 @@ struct ap_pack {
                             segments are split there, so an end is always a segment's end) */
     int32_t *target_row;   /* (N,) row whose output predicts the target = parent of the trained token */
     int32_t *target_token; /* (N,) id that is predicted */
+    double *weight;        /* (G,) workspace of ap__pack_scatter, which therefore is not reentrant */
 };
 
 /* Build *out from S sequences.  max_tokens 0 = no limit; AP_E_TOO_LARGE when
