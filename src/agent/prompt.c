@@ -12,18 +12,15 @@
 
 #include <string.h>
 
-enum { MAX_SYSTEM_TEXT = 1 << 20 };
-
 static ap_status add_system(const struct ap_agent_config *config, struct ap_conversation *out, struct ap_err *err)
 {
     struct ap_buf text;
-    ap__buf_init(&text, MAX_SYSTEM_TEXT);
+    ap__buf_init(&text, 0);
     ap__buf_puts(&text, config->prompt);
     ap__buf_putc(&text, '\n');
     ap__registry_help(config->functions, &text);
     ap_status status = text.failed
-                           ? ap__fail(err, AP_E_TOO_LARGE, NULL, "the prompt with its function help needs more than %d "
-                                                                 "bytes, or memory ran out", MAX_SYSTEM_TEXT)
+                           ? ap__fail(err, AP_E_MEMORY, NULL, "no memory for the prompt")
                            : ap__conversation_take(out, AP_SYSTEM, ap__buf_take(&text), false, err);
     ap__buf_deinit(&text);
     return status;

@@ -61,7 +61,8 @@ enum ap_finish { AP_FINISH_STOP, AP_FINISH_LENGTH, AP_FINISH_ERROR };
 struct ap_completion {
     uint64_t id;
     enum ap_finish finish;
-    const char *text; /* borrowed: the appended message's text */
+    const char *text; /* borrowed: the appended message's text; NULL when AP_FINISH_ERROR, which leaves the
+                         conversation as it was submitted */
     int32_t prompt_tokens, new_tokens;
     char error[160];  /* when AP_FINISH_ERROR (for example: context longer than the model's) */
 };
@@ -74,7 +75,8 @@ struct ap_llm_ops {
     ap_status (*submit)(struct ap_llm *llm, const struct ap_request *request, struct ap_err *err);
     /* Advance the work and return up to cap completions; *n may be 0 while busy. */
     ap_status (*poll)(struct ap_llm *llm, struct ap_completion *out, int32_t cap, int32_t *n, struct ap_err *err);
-    /* The conversation will not be continued: drop its cached rows, branch... (idempotent) */
+    /* The conversation will not be continued as it is: drop its branch, cached rows and a request that has not
+     * completed.  Idempotent; submitting the conversation again starts afresh. */
     void (*release)(struct ap_llm *llm, struct ap_conversation *conversation);
     void (*free)(struct ap_llm *llm);
 };
