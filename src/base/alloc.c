@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ALLOC_MAX ((size_t)1 << 40) /* no honest request is larger */
 #define BUF_DEFAULT_MAX ((size_t)1 << 30)
 #define BUF_FIRST_CAP 64
 
@@ -42,16 +43,16 @@ void *ap__alloc(size_t size)
 
 void *ap__alloc_array(size_t count, size_t size)
 {
-    if (!allowed())
+    if (!allowed() || (size && count > ALLOC_MAX / size))
         return NULL;
     if (count == 0 || size == 0)
         count = size = 1;
-    return calloc(count, size); /* checks the product */
+    return calloc(count, size);
 }
 
 void *ap__realloc(void *p, size_t size)
 {
-    return allowed() ? realloc(p, size ? size : 1) : NULL;
+    return allowed() && size <= ALLOC_MAX ? realloc(p, size ? size : 1) : NULL;
 }
 
 void ap__free(void *p)

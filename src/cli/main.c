@@ -48,11 +48,13 @@ static const struct ap_command *find(const char *name)
 
 static int unknown_command(const char *name)
 {
-    const char *names[COMMAND_COUNT + 1];
+    const char *names[COMMAND_COUNT + 3];
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         names[i] = commands[i]->name;
     names[COMMAND_COUNT] = "help";
-    const char *near = ap__nearest(name, names, COMMAND_COUNT + 1);
+    names[COMMAND_COUNT + 1] = "--help";
+    names[COMMAND_COUNT + 2] = "--version";
+    const char *near = ap__nearest(name, names, COMMAND_COUNT + 3);
     fprintf(stderr, "apprentice: unknown %s `%s`", name[0] == '-' ? "option" : "command", name);
     if (near)
         fprintf(stderr, "; did you mean `%s`?", near);

@@ -1,0 +1,40 @@
+# test_main.sh - the program's own manners: version, help, unknown words, write errors.
+. "$(dirname "$0")/lib.sh"
+
+expect_ok "prints its version" "$AP" --version
+expect_out "apprentice $(sed -nE 's/^#define AP_VERSION "(.*)"/\1/p' include/apprentice.h)"
+
+expect_ok "explains itself" "$AP" help
+expect_out "Usage: apprentice COMMAND"
+expect_empty err
+
+expect_fail 2 "needs a command" "$AP"
+expect_err "Usage: apprentice COMMAND"
+expect_empty out
+
+expect_fail 2 "suggests the nearest command" "$AP" hepl
+expect_err 'unknown command `hepl`; did you mean `help`?'
+
+expect_fail 2 "suggests the nearest option" "$AP" --verson
+expect_err 'unknown option `--verson`; did you mean `--version`?'
+
+expect_fail 2 "knows no help on a word that is no command" "$AP" help frobnicate
+expect_err 'unknown command `frobnicate`'
+
+if [ -c /dev/full ]; then
+    expect_fail 1 "reports a full disk" sh -c '"$0" --version >/dev/full' "$AP"
+    expect_err "cannot write the output: No space left on device"
+fi
+
+# Every command in the overview has a help with usage, and rejects an option that nobody knows.
+for name in $("$AP" help | sed -n '/^Commands/,/^$/s/^  \([a-z]*\) .*/\1/p' | grep -v '^help$'); do
+    expect_ok "$name has a help" "$AP" "$name" --help
+    expect_out "Usage: apprentice $name"
+    expect_empty err
+    expect_ok "help $name is the same" "$AP" help "$name"
+    expect_out "Usage: apprentice $name"
+    expect_fail 2 "$name rejects an unknown option" "$AP" "$name" --no-such-option-at-all
+    expect_err 'unknown option `--no-such-option-at-all`'
+done
+
+finish
