@@ -7,8 +7,9 @@
  * (to the right), <->.  A quantifier's body in brackets ends with them; any
  * other body, and every body after `x.`, runs to the end of its level.
  * A name that a quantifier around it binds is a variable; any other name is a
- * constant, but a free u..z alone is an error, since it is a forgotten
- * quantifier.  Predicates may have no arguments; terms may be functions. */
+ * constant.  A free u, v, w, x, y or z (digits may follow) is an error, since a
+ * quantifier was forgotten; so is binding a name twice.  Predicates may have no
+ * arguments; terms may be functions. */
 #ifndef AP_FORMULA_H
 #define AP_FORMULA_H
 
@@ -16,10 +17,11 @@
 
 enum {
     AP_FORMULA_MAX_TEXT = 4096, /* bytes */
-    AP_FORMULA_MAX_DEPTH = 64,
+    AP_FORMULA_MAX_DEPTH = 128, /* of brackets and of the tree */
     AP_FORMULA_MAX_NODES = 1024,
     AP_FORMULA_MAX_ARGS = 8,
     AP_FORMULA_MAX_NAME = 64, /* bytes */
+    AP_SIGNATURE_MAX = 512,   /* symbols */
 };
 
 enum ap_formula_kind {
@@ -49,7 +51,7 @@ struct ap_formula {
     const char *name;           /* predicate or bound variable, else NULL */
     const struct ap_term *args; /* (n_args,) of ATOM and EQUAL */
     int32_t n_args;
-    int32_t column;
+    int32_t column, depth;
     const struct ap_formula *left, *right;
 };
 
@@ -59,8 +61,9 @@ enum ap_notation { AP_NOTATION_ASCII, AP_NOTATION_UNICODE };
  * the arena is released to where it was. */
 ap_status ap__formula_parse(const char *text, size_t len, struct ap_arena *arena, const struct ap_formula **out,
                             struct ap_err *err) AP_MUST_CHECK;
-/* Canonical text with the fewest brackets that read back to the same tree
- * (quantifier bodies that are not atoms stay bracketed). */
+/* Canonical text; reads back to the same tree.  Brackets stand where binding
+ * needs them, around quantifiers that are operands and around bodies with a
+ * connective: "forall x. (A(x) -> B(x))", "P(a) & (exists x. Q(x))". */
 void ap__formula_print(const struct ap_formula *formula, enum ap_notation notation, struct ap_buf *out);
 /* Same tree up to the names of bound variables. */
 bool ap__formula_same(const struct ap_formula *a, const struct ap_formula *b);

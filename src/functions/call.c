@@ -1,0 +1,240 @@
+/* call.c - reads one call, Python-like or JSON.
+ *
+ *   text --check length, UTF-8, NUL--> call  = NAME '(' [arg {',' arg} [',']] ')'
+ *                                      arg   = [NAME '='] value
+ *                                      value = number | string | word | '[' values ']'
+ *                                      json  = '{' "name" ':' string ',' "arguments" ':' object '}'
+ *
+ * One cursor, no back-tracking, recursion only for lists (AP_CALL_MAX_DEPTH).
+ * The scanner for values is in call_value.c. */
+#include "functions/call_scan.h"
+#include "base/text.h"
+#include <string.h>
+
+void ap__call_deinit(struct ap_call *call)
+{
+    ap__free(call->name);
+    for (int32_t i = 0; i < call->n; i++) {
+        ap__free(call->args[i].name);
+        ap__value_deinit(&call->args[i].value);
+    }
+    ap__free(call->args);
+    memset(call, 0, sizeof *call);
+}
+
+/* ---- arguments ---- */
+
+static ap_status check_keyword(struct ap_scan *scan, const struct ap_call *call, const char *name)
+{
+    for (int32_t i = 0; i < call->n; i++) {
+        if (call->args[i].name != NULL && strcmp(call->args[i].name, name) == 0)
+            return ap__scan_fail(scan, "argument `%s` is given twice", name);
+    }
+    return AP_OK;
+}
+
+/* Append an argument; takes `name` (may be NULL) even on failure. */
+static ap_status add_arg(struct ap_scan *scan, struct ap_call *call, size_t *cap, char *name)
+{
+    ap_status status = AP_OK;
+    if (name != NULL)
+        status = check_keyword(scan, call, name);
+    else if (call->n > 0 && call->args[call->n - 1].name != NULL)
+        status = ap__scan_fail(scan, "a positional argument may not follow a keyword argument");
+    if (status == AP_OK && call->n >= AP_CALL_MAX_ARGS)
+        status = ap__fail(scan->err, AP_E_TOO_LARGE, NULL, "more than %d arguments", AP_CALL_MAX_ARGS);
+    if (status == AP_OK)
+        status = ap__grow((void **)&call->args, cap, (size_t)call->n + 1, sizeof *call->args, scan->err);
+    if (status != AP_OK) {
+        ap__free(name);
+        return status;
+    }
+    struct ap_arg *arg = &call->args[call->n++];
+    arg->name = name;
+    ap__value_init(&arg->value);
+    return ap__scan_value(scan, &arg->value, 0);
+}
+
+/* A keyword and its `=` when they stand here; else nothing is consumed. */
+static ap_status scan_keyword(struct ap_scan *scan, char **out)
+{
+    size_t start = scan->pos;
+    *out = NULL;
+    if (!ap__scan_at_name(scan))
+        return AP_OK;
+    AP_TRY(ap__scan_name(scan, out));
+    ap__scan_blanks(scan);
+    if (ap__scan_peek(scan) == '=') {
+        scan->pos++;
+        ap__scan_blanks(scan);
+        return AP_OK;
+    }
+    ap__free(*out);
+    *out = NULL;
+    scan->pos = start;
+    return AP_OK;
+}
+
+static ap_status scan_python_args(struct ap_scan *scan, struct ap_call *call)
+{
+    size_t cap = 0;
+    ap__scan_blanks(scan);
+    while (ap__scan_peek(scan) != ')') {
+        char *keyword;
+        AP_TRY(scan_keyword(scan, &keyword));
+        AP_TRY(add_arg(scan, call, &cap, keyword));
+        ap__scan_blanks(scan);
+        if (ap__scan_peek(scan) == ',') {
+            scan->pos++;
+            ap__scan_blanks(scan);
+        } else if (ap__scan_peek(scan) != ')') {
+            return ap__scan_fail_expected(scan, "`,` or `)`");
+        }
+    }
+    scan->pos++;
+    return AP_OK;
+}
+
+static ap_status scan_python(struct ap_scan *scan, struct ap_call *call)
+{
+    if (!ap__scan_at_name(scan))
+        return ap__scan_fail_expected(scan, "a function name");
+    AP_TRY(ap__scan_name(scan, &call->name));
+    ap__scan_blanks(scan);
+    if (ap__scan_peek(scan) != '(')
+        return ap__scan_fail_expected(scan, "`(` after the function name");
+    scan->pos++;
+    return scan_python_args(scan, call);
+}
+
+/* ---- JSON ---- */
+
+/* "key" ':' with blanks; the cursor stands at the quote. */
+static ap_status scan_json_key(struct ap_scan *scan, char **out)
+{
+    *out = NULL;
+    if (ap__scan_peek(scan) != '"')
+        return ap__scan_fail_expected(scan, "a key in double quotes");
+    AP_TRY(ap__scan_string(scan, out));
+    ap__scan_blanks(scan);
+    if (ap__scan_peek(scan) != ':') {
+        ap__free(*out);
+        *out = NULL;
+        return ap__scan_fail_expected(scan, "`:`");
+    }
+    scan->pos++;
+    ap__scan_blanks(scan);
+    return AP_OK;
+}
+
+/* After a member: true when another follows; false at '}', which is consumed. */
+static ap_status scan_json_next(struct ap_scan *scan, bool *more)
+{
+    ap__scan_blanks(scan);
+    char c = ap__scan_peek(scan);
+    if (c != ',' && c != '}')
+        return ap__scan_fail_expected(scan, "`,` or `}`");
+    scan->pos++;
+    ap__scan_blanks(scan);
+    *more = c == ',';
+    return AP_OK;
+}
+
+static ap_status scan_json_args(struct ap_scan *scan, struct ap_call *call)
+{
+    size_t cap = 0;
+    bool more = true;
+    if (ap__scan_peek(scan) != '{')
+        return ap__scan_fail_expected(scan, "`{` after \"arguments\":");
+    scan->pos++;
+    ap__scan_blanks(scan);
+    if (ap__scan_peek(scan) == '}') {
+        scan->pos++;
+        return AP_OK;
+    }
+    while (more) {
+        char *key;
+        AP_TRY(scan_json_key(scan, &key));
+        AP_TRY(add_arg(scan, call, &cap, key));
+        AP_TRY(scan_json_next(scan, &more));
+    }
+    return AP_OK;
+}
+
+/* One member of the outer object. */
+static ap_status scan_json_member(struct ap_scan *scan, struct ap_call *call, bool *have_args)
+{
+    char *key;
+    ap_status status = scan_json_key(scan, &key);
+    if (status != AP_OK)
+        return status;
+    if (strcmp(key, "name") == 0 && call->name == NULL)
+        status = ap__scan_peek(scan) == '"' ? ap__scan_string(scan, &call->name)
+                                            : ap__scan_fail_expected(scan, "the function's name in double quotes");
+    else if (strcmp(key, "arguments") == 0 && !*have_args) {
+        *have_args = true;
+        status = scan_json_args(scan, call);
+    } else {
+        status = ap__scan_fail(scan, "expected \"name\" and \"arguments\" once each, got \"%.40s\"", key);
+    }
+    ap__free(key);
+    return status;
+}
+
+static ap_status scan_json(struct ap_scan *scan, struct ap_call *call)
+{
+    bool more = true, have_args = false;
+    scan->pos++;
+    ap__scan_blanks(scan);
+    while (more) {
+        AP_TRY(scan_json_member(scan, call, &have_args));
+        AP_TRY(scan_json_next(scan, &more));
+    }
+    if (call->name == NULL)
+        return ap__scan_fail(scan, "the call has no \"name\"");
+    if (strlen(call->name) > AP_CALL_MAX_NAME)
+        return ap__fail(scan->err, AP_E_TOO_LARGE, NULL, "a name longer than %d bytes", AP_CALL_MAX_NAME);
+    return AP_OK;
+}
+
+/* ---- entry points ---- */
+
+ap_status ap__call_parse(const char *text, size_t len, struct ap_call *out, struct ap_err *err)
+{
+    struct ap_scan scan;
+    memset(out, 0, sizeof *out);
+    AP_TRY(ap__scan_begin(&scan, text, len, err));
+    ap_status status = ap__scan_peek(&scan) == '{' ? scan_json(&scan, out) : scan_python(&scan, out);
+    if (status == AP_OK)
+        status = ap__scan_end(&scan, "one call and nothing after it");
+    if (status != AP_OK)
+        ap__call_deinit(out);
+    return status;
+}
+
+ap_status ap__call_parse_value(const char *text, size_t len, struct ap_value *out, struct ap_err *err)
+{
+    struct ap_scan scan;
+    ap__value_init(out);
+    AP_TRY(ap__scan_begin(&scan, text, len, err));
+    ap_status status = ap__scan_value(&scan, out, 0);
+    if (status == AP_OK)
+        status = ap__scan_end(&scan, "one value and nothing after it");
+    if (status != AP_OK)
+        ap__value_deinit(out);
+    return status;
+}
+
+void ap__call_print(const struct ap_call *call, struct ap_buf *out)
+{
+    ap__buf_puts(out, call->name);
+    ap__buf_putc(out, '(');
+    for (int32_t i = 0; i < call->n; i++) {
+        if (i > 0)
+            ap__buf_puts(out, ", ");
+        if (call->args[i].name != NULL)
+            ap__buf_printf(out, "%s=", call->args[i].name);
+        ap__value_print_quoted(&call->args[i].value, out);
+    }
+    ap__buf_putc(out, ')');
+}
