@@ -1,0 +1,51 @@
+/* batch.h - loss and gradient of one batch of examples, as one token tree.
+ *
+ *     examples -> sequences -> pack -> forward -> logp (N,) -> seq_logp (S,)
+ *                                                                  | loss
+ *     gradients <- backward <- dlogp (N,) <- scatter <- dloss/dseq_logp (S,)
+ *
+ * A batch whose tree exceeds the token budget is halved until its parts fit;
+ * their gradients add up to that of the whole. */
+#ifndef AP_BATCH_H
+#define AP_BATCH_H
+
+#include "model/transformer.h"
+#include "train/loss.h"
+
+enum ap_method { AP_METHOD_DPO, AP_METHOD_SFT };
+
+/* A preference pair, or one sequence to imitate (rejected.len 0). Borrowed. */
+struct ap_train_example {
+    struct ap_seq chosen, rejected;
+    double ref_chosen, ref_rejected; /* summed log-probs under the reference (DPO) */
+};
+
+struct ap_batch_config {
+    enum ap_method method;
+    struct ap_dpo dpo;
+    int32_t max_tokens; /* of one tree, 0 = no limit */
+};
+
+/* Sums over the examples of a batch; rewards and margins are DPO's. */
+struct ap_batch_sums {
+    double loss; /* already the batch's mean */
+    double reward_chosen, reward_rejected;
+    double logp_chosen, logp_rejected;   /* under the policy */
+    double drift_chosen, drift_rejected; /* policy minus reference */
+    int64_t correct;                     /* pairs whose chosen reward is the higher one */
+    int64_t trained_tokens;              /* over all sequences, shared ones repeated */
+    int64_t tree_tokens, flat_tokens;
+    int32_t packs;
+};
+
+/* Accumulate the gradient of the batch's mean loss; *out overwritten.  step is reset.  AP_E_TOO_LARGE when a
+ * single example exceeds the budget. */
+ap_status ap__batch_gradient(struct ap_model *m, const struct ap_batch_config *config,
+                             const struct ap_train_example *example, int32_t n, struct ap_arena *step,
+                             struct ap_batch_sums *out, struct ap_err *err) AP_MUST_CHECK;
+
+/* Fill ref_chosen and ref_rejected of every example: the model with its adapter off, packed. step is reset. */
+ap_status ap__batch_reference(struct ap_model *m, struct ap_train_example *example, int32_t n, int32_t max_tokens,
+                              struct ap_arena *step, struct ap_err *err) AP_MUST_CHECK;
+
+#endif
