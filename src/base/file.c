@@ -193,7 +193,8 @@ ap_status ap__mkdirs(const char *path, struct ap_err *err)
     if (!prefix)
         return ap__fail(err, AP_E_MEMORY, path, "out of memory");
     ap_status status = AP_OK;
-    for (char *slash = strchr(prefix + (*prefix == '/'), '/'); slash && status == AP_OK; slash = strchr(slash + 1, '/')) {
+    char *slash = strchr(prefix + (*prefix == '/'), '/');
+    for (; slash && status == AP_OK; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         status = make_dir(prefix, err);
         *slash = '/';

@@ -34,7 +34,9 @@ static ap_status fail_line(struct builder *b, ap_status code, size_t line, const
 {
     char place[sizeof b->err->place];
     snprintf(place, sizeof place, "%s:%zu", b->doc->path, line);
-    return name ? ap__fail(b->err, code, place, "%s `%s`", message, name) : ap__fail(b->err, code, place, "%s", message);
+    if (name)
+        return ap__fail(b->err, code, place, "%s `%s`", message, name);
+    return ap__fail(b->err, code, place, "%s", message);
 }
 
 static ap_status no_memory(struct builder *b)

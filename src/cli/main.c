@@ -9,9 +9,11 @@
 #include "cli/command.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Every command, in the order of the help.  To add one: cmd_NAME.c and a line here. */
 #define AP_COMMANDS(X)
@@ -32,29 +34,27 @@ static void print_overview(FILE *to)
 {
     fputs("apprentice - teach a small language model to solve problems by calling functions\n\n"
           "Usage: apprentice COMMAND [--option VALUE ...] [argument ...]\n\nCommands\n", to);
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
-        fprintf(to, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+    for (const struct ap_command *const *c = commands; *c; c++)
+        fprintf(to, "  %-12s %s\n", (*c)->name, (*c)->summary);
     fputs("  help         explain a command: apprentice help COMMAND\n"
           "\nOptions\n  --version    print the version\n  --help       print this, or after a command its help\n", to);
 }
 
 static const struct ap_command *find(const char *name)
 {
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
-        if (strcmp(commands[i]->name, name) == 0)
-            return commands[i];
+    for (const struct ap_command *const *c = commands; *c; c++)
+        if (strcmp((*c)->name, name) == 0)
+            return *c;
     return NULL;
 }
 
 static int unknown_command(const char *name)
 {
-    const char *names[COMMAND_COUNT + 3];
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
-        names[i] = commands[i]->name;
-    names[COMMAND_COUNT] = "help";
-    names[COMMAND_COUNT + 1] = "--help";
-    names[COMMAND_COUNT + 2] = "--version";
-    const char *near = ap__nearest(name, names, COMMAND_COUNT + 3);
+    const char *names[COMMAND_COUNT + 3] = {"help", "--help", "--version"};
+    size_t n = 3;
+    for (const struct ap_command *const *c = commands; *c; c++)
+        names[n++] = (*c)->name;
+    const char *near = ap__nearest(name, names, n);
     fprintf(stderr, "apprentice: unknown %s `%s`", name[0] == '-' ? "option" : "command", name);
     if (near)
         fprintf(stderr, "; did you mean `%s`?", near);
@@ -89,14 +89,28 @@ static int dispatch(int argc, char **argv)
     return command ? command->run(argc - 1, argv + 1) : unknown_command(name);
 }
 
+/* A file opened while stdout is closed would become stdout and receive our
+ * results.  Fill such gaps with what cannot be written. */
+static void fill_standard_streams(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDONLY);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
+    fill_standard_streams();
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error, reported below */
     ap__interrupt_install();
     int rc = dispatch(argc, argv);
     errno = 0;
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        fprintf(stderr, "apprentice: cannot write the output: %s\n", errno ? strerror(errno) : "an earlier write failed");
+        const char *reason = errno ? strerror(errno) : "an earlier write failed";
+        fprintf(stderr, "apprentice: cannot write the output: %s\n", reason);
         return rc == AP_EXIT_OK ? AP_EXIT_FAILED : rc;
     }
     return rc;

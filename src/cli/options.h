@@ -47,9 +47,11 @@ struct ap_option {
 #define AP_OPTION_STR(name_, value_, target_, help_) \
     {.type = AP_OPT_STR, .name = (name_), .value = (value_), .target = (target_), .help = (help_)}
 #define AP_OPTION_INT(name_, min_, max_, target_, help_) \
-    {.type = AP_OPT_INT, .name = (name_), .value = "N", .target = (target_), .imin = (min_), .imax = (max_), .help = (help_)}
+    {.type = AP_OPT_INT, .name = (name_), .value = "N", .target = (target_), .imin = (min_), .imax = (max_), \
+     .help = (help_)}
 #define AP_OPTION_FLOAT(name_, min_, max_, target_, help_) \
-    {.type = AP_OPT_FLOAT, .name = (name_), .value = "X", .target = (target_), .min = (min_), .max = (max_), .help = (help_)}
+    {.type = AP_OPT_FLOAT, .name = (name_), .value = "X", .target = (target_), .min = (min_), .max = (max_), \
+     .help = (help_)}
 #define AP_OPTION_FLAG(name_, target_, help_) \
     {.type = AP_OPT_FLAG, .name = (name_), .target = (target_), .help = (help_)}
 #define AP_OPTION_LIST(name_, value_, target_, help_) \

@@ -26,6 +26,13 @@ if [ -c /dev/full ]; then
     expect_err "cannot write the output: No space left on device"
 fi
 
+expect_fail 1 "reports a closed output" sh -c '"$0" --version >&-' "$AP"
+expect_err "cannot write the output"
+
+mkfifo "$TMP/pipe"
+expect_fail 1 "reports a reader that went away" bash -c 'exec 3<>"$1" 4>"$1" 3>&-; "$0" --version >&4' "$AP" "$TMP/pipe"
+expect_err "cannot write the output: Broken pipe"
+
 # Every command in the overview has a help with usage, and rejects an option that nobody knows.
 for name in $("$AP" help | sed -n '/^Commands/,/^$/s/^  \([a-z]*\) .*/\1/p' | grep -v '^help$'); do
     expect_ok "$name has a help" "$AP" "$name" --help
