@@ -10,6 +10,7 @@ BUILD := build
 CHECK := build/check
 JOBS := $(shell nproc)
 PREFIX ?= /usr/local
+MAKEFLAGS += --no-print-directory
 
 .PHONY: all deps build check demo models bench install clean
 
