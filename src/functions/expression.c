@@ -166,7 +166,7 @@ static ap_status raise(const mpq_t base, const mpz_t e, const mpz_t root, mpq_t 
     return ap__number_fits(out) ? AP_OK : ap__fail(err, AP_E_LIMIT, NULL, "the power is too large");
 }
 
-ap_status ap__number_power(const mpq_t base, const mpq_t exponent, mpq_t out, struct ap_err *err)
+ap_status ap__number_power(mpq_srcptr base, mpq_srcptr exponent, mpq_ptr out, struct ap_err *err)
 {
     mpq_t b;
     mpz_t e;

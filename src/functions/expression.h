@@ -23,6 +23,6 @@ ap_status ap__expression_eval(const char *text, mpq_t out, struct ap_err *err) A
 ap_status ap__equation_poly(const char *text, const char *variable, mpq_t out[AP_POLY_TERMS],
                             struct ap_err *err) AP_MUST_CHECK;
 /* base^exponent; exponents p/q work where the root is exact.  out may be base. */
-ap_status ap__number_power(const mpq_t base, const mpq_t exponent, mpq_t out, struct ap_err *err) AP_MUST_CHECK;
+ap_status ap__number_power(mpq_srcptr base, mpq_srcptr exponent, mpq_ptr out, struct ap_err *err) AP_MUST_CHECK;
 
 #endif
