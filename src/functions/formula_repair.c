@@ -257,7 +257,7 @@ ap_status ap__formula_parse_repair(const char *text, size_t len, struct ap_arena
         struct ap_buf swap = now;
         now = next;
         next = swap;
-        status = ap__formula_parse_fault(now.data, now.len, arena, out, &fault, &ignored);
+        status = ap__formula_parse_fault(ap__buf_cstr(&now), now.len, arena, out, &fault, &ignored);
     }
     if (*out == NULL && status != AP_E_MEMORY)
         status = first;
