@@ -4,6 +4,7 @@
 
 #include "base/rng.h"
 #include "base/status.h"
+#include <stdbool.h>
 
 struct ap_sampling {
     float temperature; /* 0 = greedy (ties: lowest id) */

@@ -18,7 +18,8 @@ struct ap_branch; /* owned by the session, valid until closed */
 ap_status ap__session_new(struct ap_model *m, int32_t max_tokens, struct ap_session **out,
                           struct ap_err *err) AP_MUST_CHECK;
 void ap__session_free(struct ap_session *s);
-void ap__session_clear(struct ap_session *s); /* forget every cached row; no branch may be open */
+/* Forget every cached row; does nothing while a branch is open. */
+void ap__session_clear(struct ap_session *s);
 
 /* Start a branch whose context is empty. */
 ap_status ap__session_open(struct ap_session *s, struct ap_branch **out, struct ap_err *err) AP_MUST_CHECK;
@@ -27,7 +28,8 @@ void ap__session_close(struct ap_session *s, struct ap_branch *b);
 
 /* Append n[i] >= 1 tokens to branch i of count, all in one forward pass; logits (count, V) receives the
  * output after each branch's last token.  Tokens that are cached under the same context are not
- * computed again (the last one always is).  Branches must be distinct.  AP_E_LIMIT when the pool cannot hold it:
+ * computed again (the last one always is).  Branches must be distinct.  AP_E_TOO_LARGE when a context would exceed
+ * the model's positions, AP_E_LIMIT when the pool cannot hold it:
  * nothing has changed then. */
 struct ap_extend {
     struct ap_branch *branch;
