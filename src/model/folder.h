@@ -1,0 +1,11 @@
+/* folder.h - the files of a model folder that are carried along unchanged. */
+#ifndef AP_FOLDER_H
+#define AP_FOLDER_H
+
+#include "base/alloc.h"
+
+/* Copy what belongs to the tokenizer (tokenizer.json, tokenizer_config.json, ...) from one model folder to
+ * another; files that do not exist are passed over. */
+ap_status ap__folder_copy_tokenizer(const char *from, const char *to, struct ap_err *err) AP_MUST_CHECK;
+
+#endif
