@@ -3,8 +3,8 @@
  *     apprentice NAME --option VALUE argument...
  *        main.c finds NAME in AP_COMMANDS and calls its run with what follows
  *
- * A command lives in cmd_NAME.c, defines `const struct ap_command ap__cmd_NAME`
- * and is listed in main.c.  run returns an exit code below.
+ * A command lives in cmd_NAME.c, which defines `const struct ap_command ap__cmd_NAME`,
+ * is declared here and listed in main.c.  run returns an exit code below.
  * Results go to stdout, everything else to stderr. */
 #ifndef AP_COMMAND_H
 #define AP_COMMAND_H
@@ -26,6 +26,10 @@ struct ap_command {
     const char *example;             /* one or more full command lines */
     int (*run)(int argc, char **argv); /* argv[0] is the command's name */
 };
+
+extern const struct ap_command ap__cmd_call, ap__cmd_prove, ap__cmd_solve, ap__cmd_problems;
+extern const struct ap_command ap__cmd_run, ap__cmd_collect, ap__cmd_pairs, ap__cmd_train, ap__cmd_eval;
+extern const struct ap_command ap__cmd_report, ap__cmd_compare, ap__cmd_tokenize, ap__cmd_model;
 
 /* Print "apprentice: PLACE: message" to stderr; the exit code that fits err. */
 int ap__cli_fail(const struct ap_err *err);

@@ -1,6 +1,6 @@
 /* main.c - find the command, run it, tell the truth in the exit code.
  *
- *     apprentice NAME ...  -->  AP_COMMANDS  -->  ap__cmd_NAME.run  -->  flush stdout  -->  exit code
+ *     apprentice NAME ...  -->  commands  -->  ap__cmd_NAME.run  -->  flush stdout  -->  exit code
  *
  * A result that could not be written (full disk, closed pipe) is a failure,
  * whatever the command said. */
@@ -15,17 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Every command, in the order of the help.  To add one: cmd_NAME.c and a line here. */
-#define AP_COMMANDS(X)
-
-#define X(name) extern const struct ap_command ap__cmd_##name;
-AP_COMMANDS(X)
-#undef X
-
+/* Every command, in the order of the help.  To add one: cmd_NAME.c, a name in command.h, a line here. */
 static const struct ap_command *const commands[] = {
-#define X(name) &ap__cmd_##name,
-    AP_COMMANDS(X)
-#undef X
     NULL,
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands - 1)
