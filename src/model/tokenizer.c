@@ -1,0 +1,238 @@
+/* tokenizer.c - tokenizer.json put together: text to ids and back.
+ *
+ *     text "<|user|>Caf\xC3\xA9 \xFF!"
+ *       added tokens as written     <|user|> | Caf\xC3\xA9 \xFF!
+ *       valid UTF-8, or stray bytes            Caf\xC3\xA9_ | FF | !
+ *       normalizer, then added tokens that are looked for in normal form
+ *       pre-tokenizer                          Caf\xC3\xA9 | _
+ *       BPE                                    ids; stray bytes have tokens of their own
+ *
+ * The post_processor, truncation and padding of the file are not used: what
+ * stands around a text is the template's business. */
+#include "model/tokenizer.h"
+
+#include <string.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "model/added_tokens.h"
+#include "model/bpe.h"
+#include "model/decoder.h"
+#include "model/normalizer.h"
+#include "model/pretokenizer.h"
+
+struct ap_tokenizer {
+    struct ap_normalizer *normalizer;
+    struct ap_pretokenizer *pretokenizer;
+    struct ap_bpe *bpe;
+    struct ap_decoder *decoder;
+    struct ap_added added;
+    int32_t size;
+};
+
+/* ------------------------------------------------------------------ id lists */
+
+void ap__ids_deinit(struct ap_ids *ids)
+{
+    ap__free(ids->id);
+    *ids = (struct ap_ids){0};
+}
+
+ap_status ap__ids_add(struct ap_ids *ids, int32_t id, struct ap_err *err)
+{
+    if (ids->n == ids->cap)
+        AP_TRY(ap__grow((void **)&ids->id, &ids->cap, ids->n + 1, sizeof *ids->id, err));
+    ids->id[ids->n++] = id;
+    return AP_OK;
+}
+
+/* ------------------------------------------------------------------ opening */
+
+static ap_status build(struct ap_tokenizer *tok, const json_t *root, const char *place, struct ap_err *err)
+{
+    AP_TRY(ap__normalizer_new(json_object_get(root, "normalizer"), place, &tok->normalizer, err));
+    AP_TRY(ap__pretokenizer_new(json_object_get(root, "pre_tokenizer"), place, &tok->pretokenizer, err));
+    bool byte_level = ap__pretokenizer_byte_level(tok->pretokenizer);
+    AP_TRY(ap__decoder_new(json_object_get(root, "decoder"), place, byte_level, &tok->decoder, err));
+    AP_TRY(ap__bpe_new(json_object_get(root, "model"), place, byte_level, &tok->bpe, err));
+    AP_TRY(ap__added_init(&tok->added, json_object_get(root, "added_tokens"), place, tok->normalizer, tok->bpe, err));
+    int32_t size = ap__bpe_size(tok->bpe);
+    tok->size = tok->added.size > size ? tok->added.size : size;
+    return AP_OK;
+}
+
+static ap_status open_file(const char *path, struct ap_tokenizer **out, struct ap_err *err)
+{
+    json_t *root = NULL;
+    struct ap_tokenizer *tok = ap__alloc(sizeof *tok);
+    ap_status status = tok ? ap__json_load(path, &root, err) : ap__fail(err, AP_E_MEMORY, path, "out of memory");
+    if (status == AP_OK)
+        status = build(tok, root, path, err);
+    if (status == AP_OK) {
+        *out = tok;
+        tok = NULL;
+    }
+    json_decref(root);
+    ap__tokenizer_free(tok);
+    return status;
+}
+
+ap_status ap__tokenizer_open(const char *dir, struct ap_tokenizer **out, struct ap_err *err)
+{
+    if (ap__ends_with(dir, ".json"))
+        return open_file(dir, out, err);
+    char *path = ap__path_join(dir, "tokenizer.json");
+    if (!path)
+        return ap__fail(err, AP_E_MEMORY, dir, "out of memory");
+    ap_status status = open_file(path, out, err);
+    ap__free(path);
+    return status;
+}
+
+void ap__tokenizer_free(struct ap_tokenizer *tok)
+{
+    if (!tok)
+        return;
+    ap__added_deinit(&tok->added);
+    ap__bpe_free(tok->bpe);
+    ap__decoder_free(tok->decoder);
+    ap__pretokenizer_free(tok->pretokenizer);
+    ap__normalizer_free(tok->normalizer);
+    ap__free(tok);
+}
+
+/* ------------------------------------------------------------------ text to ids */
+
+/* One call's working memory and what it is about. */
+struct encoder {
+    const struct ap_tokenizer *tok;
+    bool specials;
+    struct ap_pieces pieces;
+    struct ap_bpe_scratch bpe;
+    struct ap_buf normal;
+    struct ap_ids *out;
+};
+
+/* Where a stretch of text stands: at the very beginning; right after bytes that belong to the same text. */
+struct where {
+    bool first, continues;
+};
+
+static ap_status encode_plain(struct encoder *e, const char *text, size_t len, struct where w, struct ap_err *err)
+{
+    AP_TRY(ap__pretokenizer_cut(e->tok->pretokenizer, text, len, w.first, w.continues, &e->pieces, err));
+    for (size_t i = 0; i < e->pieces.n; i++)
+        AP_TRY(ap__bpe_encode(e->tok->bpe, e->pieces.text.data + e->pieces.at[i].start, e->pieces.at[i].len, &e->bpe,
+                              e->out, err));
+    return AP_OK;
+}
+
+/* Valid UTF-8 without added tokens of the first kind. */
+static ap_status encode_valid(struct encoder *e, const char *text, size_t len, struct where w, struct ap_err *err)
+{
+    struct ap_added_match m;
+    size_t at = 0;
+    ap__buf_clear(&e->normal);
+    AP_TRY(ap__normalizer_apply(e->tok->normalizer, text, len, w.continues, &e->normal, err));
+    const char *normal = ap__buf_cstr(&e->normal);
+    while (ap__added_find(&e->tok->added, true, e->specials, normal, e->normal.len, at, &m)) {
+        AP_TRY(encode_plain(e, normal + at, m.start - at, w, err));
+        AP_TRY(ap__ids_add(e->out, m.id, err));
+        at = m.end;
+        w = (struct where){0};
+    }
+    return encode_plain(e, normal + at, e->normal.len - at, w, err);
+}
+
+static ap_status encode_stray(struct encoder *e, uint8_t byte, struct ap_err *err)
+{
+    int32_t id = ap__bpe_byte(e->tok->bpe, byte);
+    return id >= 0 ? ap__ids_add(e->out, id, err) : AP_OK;
+}
+
+/* Any bytes without added tokens of the first kind. */
+static ap_status encode_bytes(struct encoder *e, const char *text, size_t len, bool first, struct ap_err *err)
+{
+    struct where w = {.first = first};
+    for (size_t at = 0; at < len;) {
+        size_t end = at;
+        for (int n; end < len && (n = ap__utf8_len(text + end, len - end)) > 0;)
+            end += (size_t)n;
+        if (end > at)
+            AP_TRY(encode_valid(e, text + at, end - at, w, err));
+        w = (struct where){.continues = true};
+        if (end < len)
+            AP_TRY(encode_stray(e, (uint8_t)text[end++], err));
+        at = end;
+    }
+    return AP_OK;
+}
+
+static ap_status encode_all(struct encoder *e, const char *text, size_t len, struct ap_err *err)
+{
+    struct ap_added_match m;
+    size_t at = 0;
+    while (ap__added_find(&e->tok->added, false, e->specials, text, len, at, &m)) {
+        AP_TRY(encode_bytes(e, text + at, m.start - at, at == 0, err));
+        AP_TRY(ap__ids_add(e->out, m.id, err));
+        at = m.end;
+    }
+    return encode_bytes(e, text + at, len - at, at == 0, err);
+}
+
+ap_status ap__tokenizer_encode(const struct ap_tokenizer *tok, const char *text, size_t len, bool specials,
+                               struct ap_ids *out, struct ap_err *err)
+{
+    struct encoder e = {.tok = tok, .specials = specials, .out = out};
+    size_t before = out->n;
+    ap__buf_init(&e.normal, 0);
+    ap_status status = encode_all(&e, text, len, err);
+    if (status != AP_OK)
+        out->n = before;
+    ap__buf_deinit(&e.normal);
+    ap__bpe_scratch_deinit(&e.bpe);
+    ap__pieces_deinit(&e.pieces);
+    return status;
+}
+
+/* ------------------------------------------------------------------ ids to text */
+
+ap_status ap__tokenizer_decode(const struct ap_tokenizer *tok, const int32_t *id, size_t n, bool specials,
+                               struct ap_buf *out, struct ap_err *err)
+{
+    struct ap_part *part = ap__alloc_array(n, sizeof *part);
+    size_t parts = 0;
+    ap_status status = AP_OK;
+    if (!part)
+        return ap__fail(err, AP_E_MEMORY, NULL, "out of memory for %zu tokens", n);
+    for (size_t i = 0; i < n; i++) {
+        const struct ap_added_token *added = ap__added_get(&tok->added, id[i]);
+        struct ap_part p = {0};
+        if (added && added->special && !specials)
+            continue;
+        p.text = added ? added->content : ap__bpe_text(tok->bpe, id[i], &p.len);
+        p.len = added ? strlen(added->content) : p.len;
+        if (!p.text) {
+            status = ap__fail(err, AP_E_ARG, NULL, "there is no token %d", id[i]);
+            goto done;
+        }
+        part[parts++] = p;
+    }
+    status = ap__decoder_run(tok->decoder, part, parts, out, err);
+done:
+    ap__free(part);
+    return status;
+}
+
+int32_t ap__tokenizer_size(const struct ap_tokenizer *tok)
+{
+    return tok->size;
+}
+
+int32_t ap__tokenizer_id(const struct ap_tokenizer *tok, const char *token)
+{
+    for (size_t i = 0; i < tok->added.count; i++)
+        if (strcmp(tok->added.token[i].content, token) == 0)
+            return tok->added.token[i].id;
+    return ap__bpe_id(tok->bpe, token);
+}
