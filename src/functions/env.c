@@ -110,9 +110,9 @@ static void add_signature_and_example(struct ap_invocation *call)
     const struct ap_function *function = call->function;
     ap__buf_puts(&call->text, ". ");
     if (function == NULL) {
-        int32_t last = ap__registry_count(call->env->registry) - 1;
-        ap__buf_printf(&call->text, "Write one call, for example: %s",
-                       ap__registry_at(call->env->registry, last)->example);
+        int32_t n = ap__registry_count(call->env->registry); /* Reasoning, Answer, then the task's */
+        function = ap__registry_at(call->env->registry, n > 2 ? 2 : n - 1);
+        ap__buf_printf(&call->text, "Write one call, for example: %s", function->example);
         return;
     }
     ap__function_signature(function, &call->text);
@@ -129,7 +129,7 @@ static void unknown_function(struct ap_invocation *call, const char *name)
     begin_error(call);
     ap__buf_printf(&call->text, "there is no function %s", name);
     if (near != NULL) {
-        ap__buf_printf(&call->text, "; did you mean %s?", near);
+        ap__buf_printf(&call->text, "; did you mean %s", near);
         call->function = ap__registry_find(call->env->registry, near);
         call->example = true;
         return;

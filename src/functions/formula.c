@@ -123,10 +123,11 @@ static bool is_bound(const struct parser *p, const char *name)
     return false;
 }
 
-/* u..z, perhaps with digits: nobody names a thing so. */
+/* u..z, perhaps with one digit: nobody names a thing so (but y1995 is a year). */
 static bool looks_variable(const char *name)
 {
-    return name[0] >= 'u' && name[0] <= 'z' && strspn(name + 1, "0123456789") == strlen(name + 1);
+    size_t digits = strspn(name + 1, "0123456789");
+    return name[0] >= 'u' && name[0] <= 'z' && digits <= 1 && name[1 + digits] == '\0';
 }
 
 /* ---- terms and atoms ---- */

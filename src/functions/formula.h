@@ -7,7 +7,7 @@
  * (to the right), <->.  A quantifier's body in brackets ends with them; any
  * other body, and every body after `x.`, runs to the end of its level.
  * A name that a quantifier around it binds is a variable; any other name is a
- * constant.  A free u, v, w, x, y or z (digits may follow) is an error, since a
+ * constant.  A free u, v, w, x, y or z (one digit may follow) is an error, since a
  * quantifier was forgotten; so is binding a name twice.  Predicates may have no
  * arguments; terms may be functions. */
 #ifndef AP_FORMULA_H

@@ -155,10 +155,10 @@ static ap_status make_quantified(struct ap_z3_theory *t, const struct ap_formula
                                  Z3_ast *out, struct ap_err *err)
 {
     Z3_context c = t->z3->context;
-    int depth = 1;
+    int number = (int)t->signature->n + 1; /* past the symbols' */
     for (const struct scope *s = scope; s != NULL; s = s->outer)
-        depth++;
-    struct scope inner = {f->name, Z3_mk_const(c, Z3_mk_int_symbol(c, -depth), t->z3->thing), scope};
+        number++;
+    struct scope inner = {f->name, Z3_mk_const(c, Z3_mk_int_symbol(c, number), t->z3->thing), scope};
     Z3_ast body;
     AP_TRY(ap__z3_keep(t->z3, inner.constant, err));
     AP_TRY(make(t, f->left, &inner, &body, err));
