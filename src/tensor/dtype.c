@@ -131,6 +131,6 @@ void ap__dtype_from_f32(void *dst, const float *src, enum ap_dtype dtype, size_t
         for (size_t i = 0; i < n; i++)
             store_u16(dst, i, f16_of(src[i]));
         break;
-    default: memcpy(dst, src, n * sizeof *dst); break;
+    default: memcpy(dst, src, n * sizeof *src); break;
     }
 }
