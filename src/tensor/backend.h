@@ -102,6 +102,13 @@ struct ap_backend {
                       float weight_decay, float g_scale, struct ap_arena *scratch, struct ap_err *err);
 };
 
+/* Widest head that attention takes; whoever reads a configuration checks it. */
+enum { AP_MAX_HEAD_WIDTH = 256 };
+
+/* Operations never allocate, except that a thread that calls them keeps a little scratch, grown to the
+ * largest call so far.  When it cannot be had they go on without it, slower but right. */
 extern const struct ap_backend ap__backend_cpu;
+/* Give the calling thread's scratch back (at the end of the program, or of the thread). */
+void ap__backend_cpu_release(void);
 
 #endif

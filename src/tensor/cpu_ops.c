@@ -1,0 +1,158 @@
+/* cpu_ops.c - the operations between the products: norms, activation, embedding,
+ * sums.  All are bound by memory; loops vectorise by `omp simd`.
+ *
+ * Whatever many rows add into is divided among the threads by columns, so each
+ * number has one writer and its order of summation is fixed. */
+#include "tensor/cpu.h"
+#include "tensor/vector.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Columns that one thread sums at a time: a cache line or more of each row. */
+enum { COLUMN_SLICE = 64 };
+
+static size_t row_at(int32_t t, int32_t width)
+{
+    return (size_t)t * (size_t)width;
+}
+
+/* ---- rmsnorm (Zhang & Sennrich 2019) ---- */
+
+void ap__cpu_rmsnorm(float *y, float *rstd, const float *x, const float *w, int32_t T, int32_t D, float eps)
+{
+#pragma omp parallel for if ((int64_t)T * D > AP_PARALLEL_MIN)
+    for (int32_t t = 0; t < T; t++) {
+        const float *xt = x + row_at(t, D);
+        float *yt = y + row_at(t, D), sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int32_t d = 0; d < D; d++)
+            sum += xt[d] * xt[d];
+        float r = 1.0f / sqrtf(sum / (float)D + eps);
+        rstd[t] = r;
+#pragma omp simd
+        for (int32_t d = 0; d < D; d++)
+            yt[d] = xt[d] * r * w[d];
+    }
+}
+
+/* dw[d] += sum over rows of dy * x * rstd. */
+static void rmsnorm_dw(float *dw, const float *dy, const float *x, const float *rstd, int32_t T, int32_t D)
+{
+#pragma omp parallel for if ((int64_t)T * D > AP_PARALLEL_MIN)
+    for (int32_t d0 = 0; d0 < D; d0 += COLUMN_SLICE) {
+        int32_t n = D - d0 < COLUMN_SLICE ? D - d0 : COLUMN_SLICE;
+        float sum[COLUMN_SLICE] = {0};
+        for (int32_t t = 0; t < T; t++) {
+            const float *dyt = dy + row_at(t, D) + d0, *xt = x + row_at(t, D) + d0;
+#pragma omp simd
+            for (int32_t d = 0; d < n; d++)
+                sum[d] += dyt[d] * xt[d] * rstd[t];
+        }
+        for (int32_t d = 0; d < n; d++)
+            dw[d0 + d] += sum[d];
+    }
+}
+
+void ap__cpu_rmsnorm_d(float *dx, float *dw, const float *dy, const float *x, const float *w, const float *rstd,
+                       int32_t T, int32_t D)
+{
+#pragma omp parallel for if ((int64_t)T * D > AP_PARALLEL_MIN)
+    for (int32_t t = 0; t < T; t++) {
+        const float *xt = x + row_at(t, D), *dyt = dy + row_at(t, D);
+        float *dxt = dx + row_at(t, D), dot = 0, r = rstd[t];
+#pragma omp simd reduction(+ : dot)
+        for (int32_t d = 0; d < D; d++)
+            dot += dyt[d] * w[d] * xt[d];
+        float shrink = dot * r * r * r / (float)D;
+#pragma omp simd
+        for (int32_t d = 0; d < D; d++)
+            dxt[d] += dyt[d] * w[d] * r - xt[d] * shrink;
+    }
+    if (dw)
+        rmsnorm_dw(dw, dy, x, rstd, T, D);
+}
+
+/* ---- swiglu (Shazeer 2020) ---- */
+
+static inline float sigmoid(float x)
+{
+    return 1.0f / (1.0f + ap__exp2(x * -AP_LOG2E));
+}
+
+void ap__cpu_swiglu(float *y, const float *gate, const float *up, int64_t n)
+{
+#pragma omp parallel for simd if (parallel : n > AP_PARALLEL_MIN)
+    for (int64_t i = 0; i < n; i++)
+        y[i] = gate[i] * sigmoid(gate[i]) * up[i];
+}
+
+void ap__cpu_swiglu_d(float *dgate, float *dup, const float *dy, const float *gate, const float *up, int64_t n)
+{
+#pragma omp parallel for simd if (parallel : n > AP_PARALLEL_MIN)
+    for (int64_t i = 0; i < n; i++) {
+        float s = sigmoid(gate[i]), g = gate[i], d = dy[i];
+        dgate[i] = d * up[i] * s * (1.0f + g * (1.0f - s));
+        dup[i] = d * g * s;
+    }
+}
+
+/* ---- embedding ---- */
+
+void ap__cpu_embedding(float *y, const int32_t *token, const struct ap_matrix *E, int32_t T)
+{
+    size_t width = (size_t)E->cols, size = ap__dtype_size(E->dtype);
+#pragma omp parallel for if ((int64_t)T * E->cols > AP_PARALLEL_MIN)
+    for (int32_t t = 0; t < T; t++)
+        ap__dtype_to_f32(y + (size_t)t * width, (const uint8_t *)E->data + (size_t)token[t] * width * size, E->dtype,
+                         width);
+}
+
+void ap__cpu_rows_add(float *dst, const float *src, const int32_t *index, int32_t n, int32_t D)
+{
+#pragma omp parallel for if ((int64_t)n * D > AP_PARALLEL_MIN)
+    for (int32_t d0 = 0; d0 < D; d0 += COLUMN_SLICE) {
+        int32_t columns = D - d0 < COLUMN_SLICE ? D - d0 : COLUMN_SLICE;
+        for (int32_t i = 0; i < n; i++) {
+            const float *from = src + row_at(i, D) + d0;
+            float *to = dst + row_at(index[i], D) + d0;
+#pragma omp simd
+            for (int32_t d = 0; d < columns; d++)
+                to[d] += from[d];
+        }
+    }
+}
+
+void ap__cpu_embedding_d(float *dE, const float *dy, const int32_t *token, int32_t T, int32_t D)
+{
+    ap__cpu_rows_add(dE, dy, token, T, D);
+}
+
+/* ---- sums ---- */
+
+void ap__cpu_axpy(float *y, const float *x, float a, int64_t n)
+{
+#pragma omp parallel for simd if (parallel : n > AP_PARALLEL_MIN)
+    for (int64_t i = 0; i < n; i++)
+        y[i] += a * x[i];
+}
+
+/* The blocks do not depend on the number of threads, nor does the result. */
+double ap__cpu_sumsq(const float *x, int64_t n)
+{
+    enum { BLOCKS = 64 };
+    double block_sum[BLOCKS] = {0}, total = 0;
+    int64_t size = (n + BLOCKS - 1) / BLOCKS;
+#pragma omp parallel for if (n > AP_PARALLEL_MIN)
+    for (int32_t b = 0; b < BLOCKS; b++) {
+        int64_t from = b * size, to = from + size < n ? from + size : n;
+        double sum = 0;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t i = from; i < to; i++)
+            sum += (double)x[i] * (double)x[i];
+        block_sum[b] = sum;
+    }
+    for (int32_t b = 0; b < BLOCKS; b++)
+        total += block_sum[b];
+    return total;
+}
