@@ -1,8 +1,6 @@
 /* cmd_collect.c - `apprentice collect`: the chains of a run, from teacher and student. */
 #include "cli/stage.h"
 
-extern const struct ap_command ap__cmd_collect;
-
 static int run(int argc, char **argv)
 {
     return ap__stage_command(&ap__cmd_collect, argc, argv, ap__run_collect);

@@ -117,8 +117,6 @@ static ap_status evaluate_one(struct ap_err *err)
     return status;
 }
 
-extern const struct ap_command ap__cmd_eval;
-
 static int run(int argc, char **argv)
 {
     struct ap_args args;

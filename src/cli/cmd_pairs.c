@@ -28,8 +28,6 @@ static ap_status make_pairs(struct ap_run *run, struct ap_err *err)
     return AP_OK;
 }
 
-extern const struct ap_command ap__cmd_pairs;
-
 static int run(int argc, char **argv)
 {
     return ap__stage_command(&ap__cmd_pairs, argc, argv, make_pairs);

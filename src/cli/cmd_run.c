@@ -49,8 +49,6 @@ static ap_status run_recipe(const char *name, const char **dir, char *buffer, si
     return status;
 }
 
-extern const struct ap_command ap__cmd_run;
-
 static int run(int argc, char **argv)
 {
     struct ap_args args;

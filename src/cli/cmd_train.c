@@ -187,8 +187,6 @@ static ap_status train_run(struct ap_run *run, struct ap_err *err)
     return run->recipe.control ? ap__run_train(run, AP_METHOD_SFT, err) : AP_OK;
 }
 
-extern const struct ap_command ap__cmd_train;
-
 static int run(int argc, char **argv)
 {
     struct ap_args args;
