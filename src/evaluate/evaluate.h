@@ -72,5 +72,7 @@ struct ap_comparison {
 ap_status ap__compare(const struct ap_results *before, const struct ap_results *after, uint64_t seed,
                       struct ap_comparison *out, struct ap_err *err) AP_MUST_CHECK;
 void ap__comparison_deinit(struct ap_comparison *comparison);
+/* Everything above as an object; the caller owns it, NULL = out of memory. */
+json_t *ap__comparison_to_json(const struct ap_comparison *comparison);
 
 #endif
