@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "tensor/backend.h"
 #include <string.h>
 
 /* A value in an error message, cut to something readable. */
@@ -137,7 +138,7 @@ ap_status ap__config_check(const struct ap_config *c, const char *place, struct 
                  {"num_hidden_layers", c->L, 1 << 10},
                  {"num_attention_heads", c->H, 1 << 10},
                  {"num_key_value_heads", c->Hkv, 1 << 10},
-                 {"head_dim", c->Dh, 1 << 10},
+                 {"head_dim", c->Dh, AP_MAX_HEAD_WIDTH},
                  {"intermediate_size", c->F, 1 << 18},
                  {"vocab_size", c->V, 1 << 21},
                  {"max_position_embeddings", c->max_position, 1 << 24}};

@@ -1,0 +1,287 @@
+/* test_transformer.c - packed trees against one sequence at a time, and the model's edges. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "tiny_model.h"
+
+enum { SEEDS = 6 };
+
+/* DPO over consecutive sequences: loss and gradient of the batch. */
+static void run_batch(struct ap_model *m, const struct ap_batch_config *c, const struct ap_train_example *e, int32_t n,
+                      struct ap_batch_sums *sums, float **gradient, int64_t *size)
+{
+    struct ap_arena step;
+    ap__arena_init(&step, 0);
+    ap__model_zero_grad(m);
+    OK(ap__batch_gradient(m, c, e, n, &step, sums, err));
+    *gradient = copy_gradients(m, size);
+    ap__arena_deinit(&step);
+}
+
+/* The stupid twin: each sequence forward and backward by itself, as a pack of one. */
+static void run_single(struct ap_model *m, const struct ap_batch_config *c, const struct ap_train_example *e, int32_t n,
+                       double *loss, float **gradient, int64_t *size)
+{
+    struct ap_arena step;
+    struct ap_err err = {0};
+    ap__arena_init(&step, 0);
+    ap__model_zero_grad(m);
+    *loss = 0.0;
+    for (int32_t i = 0; i < n; i++) {
+        const struct ap_seq *seq[2] = {&e[i].chosen, &e[i].rejected};
+        double logp[2] = {0.0, 0.0};
+        int32_t tokens = 0;
+        for (int pass = 0; pass < 2; pass++) /* first the log-probs of both, then their gradients */
+            for (int s = 0; s < 2; s++) {
+                struct ap_pack pack;
+                struct ap_activations *acts = NULL;
+                float out[TREE_LEN], dout[TREE_LEN];
+                ap__arena_reset(&step);
+                assert_int_equal(ap__pack_build(&step, seq[s], 1, 0, &pack, &err), AP_OK);
+                assert_int_equal(ap__model_forward(m, &pack, &step, true, out, &acts, &err), AP_OK);
+                if (pass == 0) {
+                    for (int32_t k = 0; k < pack.N; k++)
+                        logp[s] += (double)out[k];
+                    tokens = s == 0 ? pack.N : tokens;
+                    continue;
+                }
+                struct ap_pair_logp pair = {logp[0], logp[1], e[i].ref_chosen, e[i].ref_rejected, tokens};
+                struct ap_pair_loss l = ap__loss_dpo(&c->dpo, &pair);
+                for (int32_t k = 0; k < pack.N; k++)
+                    dout[k] = (float)((s == 0 ? l.dchosen : l.drejected) / n);
+                *loss += s == 0 ? l.loss / n : 0.0;
+                assert_int_equal(ap__model_backward(m, &pack, acts, dout, &step, &err), AP_OK);
+            }
+    }
+    *gradient = copy_gradients(m, size);
+    ap__arena_deinit(&step);
+}
+
+static void make_pairs(const struct tree_data *d, struct ap_train_example *e)
+{
+    for (int32_t i = 0; i < TREE_SEQS / 2; i++) {
+        e[i] = (struct ap_train_example){.chosen = d->seq[2 * i], .rejected = d->seq[2 * i + 1],
+                                         .ref_chosen = -40.0 - i, .ref_rejected = -41.0 + i};
+        /* A random tree may have made one without a trained token. */
+        for (int s = 0; s < 2; s++) {
+            struct ap_seq *seq = s == 0 ? &e[i].chosen : &e[i].rejected;
+            if (memchr(seq->trained, 1, (size_t)seq->len) == NULL)
+                *seq = d->seq[0];
+        }
+    }
+}
+
+static void check_packed_equals_single(bool lora, int32_t max_tokens)
+{
+    struct ap_batch_config config = {AP_METHOD_DPO, {0.2, 0.05, 0.5}, max_tokens};
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        struct ap_config shape = tiny_config();
+        shape.tied = seed % 2 == 0;
+        struct ap_model *m = tiny_model(&shape, seed);
+        struct tree_data d;
+        struct ap_train_example e[TREE_SEQS / 2];
+        struct ap_batch_sums sums;
+        float *packed, *single;
+        int64_t n;
+        double loss;
+        if (lora) {
+            OK(ap__model_add_lora(m, &(struct ap_lora_config){3, 5.0f, seed % 3 ? AP_LORA_ALL : AP_LORA_V | AP_LORA_UP},
+                                  seed, err));
+            stir(m, 0.1f, seed);
+        }
+        make_tree(&d, shape.V, seed);
+        make_pairs(&d, e);
+        run_batch(m, &config, e, TREE_SEQS / 2, &sums, &packed, &n);
+        run_single(m, &config, e, TREE_SEQS / 2, &loss, &single, &n);
+        assert_true(sums.tree_tokens < sums.flat_tokens);
+        assert_true(max_tokens > 0 ? sums.packs > 1 : sums.packs == 1);
+        assert_below("loss", fabs(sums.loss - loss) / fabs(loss), 1e-6, seed);
+        assert_below("gradient", relative_error(packed, single, n), 1e-5, seed);
+        ap__free(packed);
+        ap__free(single);
+        ap__model_free(m);
+    }
+}
+
+static void a_packed_batch_trains_all_weights_like_single_sequences(void **state)
+{
+    (void)state;
+    check_packed_equals_single(false, 0);
+}
+
+static void a_packed_batch_trains_an_adapter_like_single_sequences(void **state)
+{
+    (void)state;
+    check_packed_equals_single(true, 0);
+}
+
+static void a_batch_over_the_token_budget_is_split_without_changing_its_gradient(void **state)
+{
+    (void)state;
+    check_packed_equals_single(false, 110);
+    check_packed_equals_single(true, 110);
+}
+
+static double sft_loss(struct ap_model *m, const struct ap_train_example *e, int32_t n)
+{
+    struct ap_batch_config config = {.method = AP_METHOD_SFT};
+    struct ap_batch_sums sums;
+    struct ap_arena step;
+    ap__arena_init(&step, 0);
+    OK(ap__batch_gradient(m, &config, e, n, &step, &sums, err));
+    ap__arena_deinit(&step);
+    return sums.loss;
+}
+
+/* Central differences along a random direction within each tensor. */
+static void gradients_agree_with_finite_differences(void **state)
+{
+    (void)state;
+    struct ap_config shape = tiny_config();
+    struct ap_model *m = tiny_model(&shape, 7);
+    struct tree_data d;
+    struct ap_train_example e[3];
+    memset(e, 0, sizeof e);
+    struct ap_model_param param[64];
+    int32_t count = ap__model_params(m, param, 64);
+    make_tree(&d, shape.V, 3);
+    for (int i = 0; i < 3; i++)
+        e[i].chosen = d.seq[i];
+    ap__model_zero_grad(m);
+    (void)sft_loss(m, e, 3);
+    int64_t size;
+    float *gradient = copy_gradients(m, &size), *g = gradient;
+    struct ap_rng rng = ap__rng_make(1, "direction", 0, 0, 0);
+    for (int32_t i = 0; i < count; i++, g += param[i - 1].n) {
+        float *direction = ap__alloc_array((size_t)param[i].n, sizeof *direction);
+        double slope = 0.0, eps = 2e-3, loss[2], norm = 0.0;
+        /* Half along the gradient, half random: the slope stands out of the rounding of f32. */
+        for (int64_t k = 0; k < param[i].n; k++)
+            norm += (double)g[k] * (double)g[k];
+        for (int64_t k = 0; k < param[i].n; k++) {
+            double r = ap__rng_normal(&rng) / sqrt((double)param[i].n);
+            direction[k] = (float)((double)g[k] / sqrt(norm) + r);
+            slope += (double)direction[k] * (double)g[k];
+        }
+        for (int side = 0; side < 2; side++) {
+            for (int64_t k = 0; k < param[i].n; k++)
+                param[i].w[k] += (float)(side == 0 ? eps : -2.0 * eps) * direction[k];
+            loss[side] = sft_loss(m, e, 3);
+        }
+        for (int64_t k = 0; k < param[i].n; k++)
+            param[i].w[k] += (float)eps * direction[k];
+        double seen = (loss[0] - loss[1]) / (2.0 * eps);
+        assert_below(param[i].name, fabs(seen - slope) / fabs(slope), 5e-3, 7);
+        ap__free(direction);
+    }
+    ap__free(gradient);
+    ap__model_free(m);
+}
+
+static void a_forward_pass_that_keeps_nothing_gives_the_same_logprobs_in_less_memory(void **state)
+{
+    (void)state;
+    struct ap_config shape = tiny_config();
+    shape.L = 6;
+    struct ap_model *m = tiny_model(&shape, 5);
+    struct tree_data d;
+    struct ap_pack pack;
+    struct ap_arena tree, kept, dropped;
+    struct ap_activations *acts = NULL;
+    float a[TREE_SEQS * TREE_LEN], b[TREE_SEQS * TREE_LEN];
+    make_tree(&d, shape.V, 9);
+    ap__arena_init(&tree, 0);
+    ap__arena_init(&kept, 0);
+    ap__arena_init(&dropped, 0);
+    OK(ap__pack_build(&tree, d.seq, TREE_SEQS, 0, &pack, err));
+    OK(ap__model_forward(m, &pack, &kept, true, a, &acts, err));
+    OK(ap__model_forward(m, &pack, &dropped, false, b, NULL, err));
+    assert_memory_equal(a, b, (size_t)pack.N * sizeof *a);
+    assert_int_equal(dropped.used, 0);
+    assert_true(dropped.reserved * 2 < kept.reserved);
+    ap__arena_deinit(&tree);
+    ap__arena_deinit(&kept);
+    ap__arena_deinit(&dropped);
+    ap__model_free(m);
+}
+
+static void a_step_that_has_seen_its_largest_batch_allocates_nothing(void **state)
+{
+    (void)state;
+    struct ap_config shape = tiny_config();
+    struct ap_model *m = tiny_model(&shape, 5);
+    struct ap_batch_config config = {.method = AP_METHOD_DPO, .dpo = {.beta = 0.1}};
+    struct tree_data d;
+    struct ap_train_example e[TREE_SEQS / 2];
+    struct ap_batch_sums sums;
+    struct ap_arena step;
+    ap__arena_init(&step, 0);
+    make_tree(&d, shape.V, 2);
+    make_pairs(&d, e);
+    OK(ap__batch_gradient(m, &config, e, TREE_SEQS / 2, &step, &sums, err));
+    uint64_t before = ap__alloc_count();
+    for (int i = 0; i < 5; i++)
+        OK(ap__batch_gradient(m, &config, e, TREE_SEQS / 2, &step, &sums, err));
+    assert_int_equal(ap__alloc_count(), before);
+    ap__arena_deinit(&step);
+    ap__model_free(m);
+}
+
+static void bad_tokens_and_long_sequences_are_refused(void **state)
+{
+    (void)state;
+    struct ap_config shape = tiny_config();
+    shape.max_position = 8;
+    struct ap_model *m = tiny_model(&shape, 5);
+    int32_t token[9] = {1, 2, 37};
+    uint8_t trained[9] = {0, 1, 1};
+    struct ap_train_example e = {.chosen = {token, trained, 3}};
+    struct ap_batch_config config = {.method = AP_METHOD_SFT};
+    struct ap_batch_sums sums;
+    struct ap_arena step;
+    ap__arena_init(&step, 0);
+    FAILS(AP_E_ARG, "token id 37", ap__batch_gradient(m, &config, &e, 1, &step, &sums, err));
+    token[2] = 3;
+    e.chosen.len = 9;
+    FAILS(AP_E_TOO_LARGE, "8 positions", ap__batch_gradient(m, &config, &e, 1, &step, &sums, err));
+    e.chosen.len = 3;
+    memset(trained, 0, sizeof trained);
+    FAILS(AP_E_ARG, "without trained tokens", ap__batch_gradient(m, &config, &e, 1, &step, &sums, err));
+    ap__arena_deinit(&step);
+    ap__model_free(m);
+}
+
+static void a_frozen_model_refuses_to_train(void **state)
+{
+    (void)state;
+    struct ap_model *m = NULL;
+    int32_t token[] = {1, 2, 3};
+    uint8_t trained[] = {0, 1, 1};
+    struct ap_train_example e = {.chosen = {token, trained, 3}};
+    struct ap_batch_config config = {.method = AP_METHOD_SFT};
+    struct ap_batch_sums sums;
+    struct ap_arena step;
+    ap__arena_init(&step, 0);
+    OK(ap__model_open(AP_TEST_DATA "/tiny_llama", &m, err));
+    FAILS(AP_E_STATE, "nothing is trainable", ap__batch_gradient(m, &config, &e, 1, &step, &sums, err));
+    ap__arena_deinit(&step);
+    ap__model_free(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_packed_batch_trains_all_weights_like_single_sequences),
+        cmocka_unit_test(a_packed_batch_trains_an_adapter_like_single_sequences),
+        cmocka_unit_test(a_batch_over_the_token_budget_is_split_without_changing_its_gradient),
+        cmocka_unit_test(gradients_agree_with_finite_differences),
+        cmocka_unit_test(a_forward_pass_that_keeps_nothing_gives_the_same_logprobs_in_less_memory),
+        cmocka_unit_test(a_step_that_has_seen_its_largest_batch_allocates_nothing),
+        cmocka_unit_test(bad_tokens_and_long_sequences_are_refused),
+        cmocka_unit_test(a_frozen_model_refuses_to_train),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
