@@ -24,21 +24,28 @@ void ap__call_deinit(struct ap_call *call)
 
 /* ---- arguments ---- */
 
-static ap_status check_keyword(struct ap_scan *scan, const struct ap_call *call, const char *name)
+/* A keyword that stands at byte `start`. */
+static ap_status check_keyword(struct ap_scan *scan, const struct ap_call *call, const char *name, size_t start)
 {
+    size_t here = scan->pos;
+    scan->pos = start;
+    if (!ap__scan_is_name(name))
+        return ap__scan_fail(scan, "`%.40s` is not a name", name);
     for (int32_t i = 0; i < call->n; i++) {
         if (call->args[i].name != NULL && strcmp(call->args[i].name, name) == 0)
             return ap__scan_fail(scan, "argument `%s` is given twice", name);
     }
+    scan->pos = here;
     return AP_OK;
 }
 
-/* Append an argument; takes `name` (may be NULL) even on failure. */
-static ap_status add_arg(struct ap_scan *scan, struct ap_call *call, size_t *cap, char *name)
+/* Append an argument that began at byte `start`; takes `name` (may be NULL)
+ * even on failure. */
+static ap_status add_arg(struct ap_scan *scan, struct ap_call *call, size_t *cap, char *name, size_t start)
 {
     ap_status status = AP_OK;
     if (name != NULL)
-        status = check_keyword(scan, call, name);
+        status = check_keyword(scan, call, name, start);
     else if (call->n > 0 && call->args[call->n - 1].name != NULL)
         status = ap__scan_fail(scan, "a positional argument may not follow a keyword argument");
     if (status == AP_OK && call->n >= AP_CALL_MAX_ARGS)
@@ -81,8 +88,9 @@ static ap_status scan_python_args(struct ap_scan *scan, struct ap_call *call)
     ap__scan_blanks(scan);
     while (ap__scan_peek(scan) != ')') {
         char *keyword;
+        size_t start = scan->pos;
         AP_TRY(scan_keyword(scan, &keyword));
-        AP_TRY(add_arg(scan, call, &cap, keyword));
+        AP_TRY(add_arg(scan, call, &cap, keyword, start));
         ap__scan_blanks(scan);
         if (ap__scan_peek(scan) == ',') {
             scan->pos++;
@@ -154,8 +162,9 @@ static ap_status scan_json_args(struct ap_scan *scan, struct ap_call *call)
     }
     while (more) {
         char *key;
+        size_t start = scan->pos;
         AP_TRY(scan_json_key(scan, &key));
-        AP_TRY(add_arg(scan, call, &cap, key));
+        AP_TRY(add_arg(scan, call, &cap, key, start));
         AP_TRY(scan_json_next(scan, &more));
     }
     return AP_OK;
@@ -192,9 +201,7 @@ static ap_status scan_json(struct ap_scan *scan, struct ap_call *call)
     }
     if (call->name == NULL)
         return ap__scan_fail(scan, "the call has no \"name\"");
-    if (strlen(call->name) > AP_CALL_MAX_NAME)
-        return ap__fail(scan->err, AP_E_TOO_LARGE, NULL, "a name longer than %d bytes", AP_CALL_MAX_NAME);
-    return AP_OK;
+    return ap__scan_is_name(call->name) ? AP_OK : ap__scan_fail(scan, "`%.40s` is not a name", call->name);
 }
 
 /* ---- entry points ---- */

@@ -18,6 +18,7 @@ ap_status ap__scan_end(struct ap_scan *scan, const char *expected) AP_MUST_CHECK
 void ap__scan_blanks(struct ap_scan *scan);
 char ap__scan_peek(const struct ap_scan *scan); /* NUL at the end */
 bool ap__scan_at_name(const struct ap_scan *scan);
+bool ap__scan_is_name(const char *text); /* letters, digits, _; not too long */
 ap_status ap__scan_name(struct ap_scan *scan, char **out) AP_MUST_CHECK;
 ap_status ap__scan_string(struct ap_scan *scan, char **out) AP_MUST_CHECK; /* at a quote; out set on AP_OK only */
 ap_status ap__scan_value(struct ap_scan *scan, struct ap_value *out, int32_t depth) AP_MUST_CHECK;

@@ -94,6 +94,13 @@ static size_t name_span(const struct ap_scan *scan)
     return n;
 }
 
+bool ap__scan_is_name(const char *text)
+{
+    size_t n = strlen(text);
+    struct ap_scan scan = {.text = text, .len = n};
+    return n > 0 && n <= AP_CALL_MAX_NAME && ap__scan_at_name(&scan) && name_span(&scan) == n;
+}
+
 ap_status ap__scan_name(struct ap_scan *scan, char **out)
 {
     size_t n = name_span(scan);

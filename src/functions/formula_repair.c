@@ -4,7 +4,7 @@
  *    ^       | fails
  *    '-- the first of these that changes the text, at most MAX_ROUNDS times:
  *          name characters   Mr.Smith, e-mail, John’s, C++   ->  Mr_Smith ...
- *          brackets          surplus ) dropped, missing ) added at the end
+ *          brackets          surplus ) dropped, missing ) added, final full stop dropped
  *          comma             A(x), B(x)  ->  A(x) ∧ B(x)     outside arguments
  *          rebound variable  ∃x ∃x P     ->  ∃x ∃y P
  *          free variable     ∀x (A(x)) → B(x)  ->  ∀x. (A(x)) → B(x), else ∀x. in front
@@ -106,15 +106,17 @@ static bool repair_brackets(struct repair *r)
     while (token.kind != AP_TOKEN_END) {
         copy_before(r, from, token);
         from = end_of(r, token);
+        struct ap_token next = ap__token_at(r->text, r->len, from);
         bool surplus = token.kind == AP_TOKEN_CLOSE && open == 0;
+        bool stop = token.kind == AP_TOKEN_DOT && next.kind == AP_TOKEN_END;
         if (token.kind == AP_TOKEN_OPEN || token.kind == AP_TOKEN_CLOSE)
             open += token.kind == AP_TOKEN_OPEN ? 1 : surplus ? 0 : -1;
-        if (surplus)
-            note(r, "surplus `)` dropped");
+        if (surplus || stop)
+            note(r, stop ? "final full stop dropped" : "surplus `)` dropped");
         else
             ap__buf_add(r->out, token.text, token.len);
-        changed |= surplus;
-        token = ap__token_at(r->text, r->len, from);
+        changed |= surplus || stop;
+        token = next;
     }
     if (open > 0)
         note(r, "missing `)` added");

@@ -19,7 +19,8 @@
 enum {
     MEMO_MAX = 16384,       /* entries */
     MEMO_KEY_MAX = 16384,   /* bytes; longer questions are not remembered */
-    DEFAULT_LIMIT = 2000000 /* Z3 resource units per check, about a second */
+    DEFAULT_LIMIT = 2000000, /* Z3 resource units per check, about a second */
+    CONTEXT_QUESTIONS = 256, /* then a new Z3 context: an old one gets slower and larger */
 };
 
 struct memo {
@@ -32,6 +33,7 @@ struct memo {
 struct ap_prover {
     pthread_mutex_t lock;
     struct ap_z3 z3; /* context NULL until the first question */
+    int32_t asked;   /* questions to this context */
     struct memo *memo;
     uint32_t limit;
     struct ap_prover_stats stats;
@@ -149,7 +151,7 @@ struct question {
 static void question_close(struct question *q)
 {
     ap__z3_release_kept(&q->prover->z3);
-    if (q->gave_up)
+    if (q->gave_up || ++q->prover->asked >= CONTEXT_QUESTIONS)
         ap__z3_close(&q->prover->z3);
     ap__free(q->premises);
     ap__signature_deinit(&q->signature);
@@ -161,6 +163,7 @@ static ap_status open_z3(struct ap_prover *prover, struct ap_err *err)
         return AP_OK;
     AP_TRY(ap__z3_open(&prover->z3, err));
     ap__z3_set_limit(&prover->z3, prover->limit);
+    prover->asked = 0;
     return AP_OK;
 }
 

@@ -6,6 +6,7 @@
  * Functions are borrowed constants; the registry owns only its array and the
  * prover that its envs share. */
 #include "functions/registry.h"
+#include "functions/call_scan.h"
 #include "functions/prover.h"
 #include "base/text.h"
 #include <string.h>
@@ -63,19 +64,11 @@ void ap__registry_free(struct ap_registry *registry)
 
 /* ---- adding ---- */
 
-static bool valid_name(const char *name)
-{
-    size_t n = name != NULL ? strlen(name) : 0;
-    if (n == 0 || n > AP_CALL_MAX_NAME || (name[0] >= '0' && name[0] <= '9'))
-        return false;
-    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == n;
-}
-
 static ap_status check_params(const struct ap_function *function, struct ap_err *err)
 {
     for (int32_t i = 0; i < function->n_params; i++) {
         const struct ap_param *param = &function->params[i];
-        if (!valid_name(param->name))
+        if (param->name == NULL || !ap__scan_is_name(param->name))
             return ap__fail(err, AP_E_ARG, function->name, "parameter %d has no valid name", i + 1);
         if (param->type < AP_TYPE_ANY || param->type > AP_TYPE_LIST)
             return ap__fail(err, AP_E_ARG, function->name, "parameter `%s` has no valid type", param->name);
@@ -94,7 +87,7 @@ static ap_status check_params(const struct ap_function *function, struct ap_err 
 static ap_status check_function(const struct ap_function *function, struct ap_err *err)
 {
     struct ap_call example;
-    if (!valid_name(function->name))
+    if (function->name == NULL || !ap__scan_is_name(function->name))
         return ap__fail(err, AP_E_ARG, function->name, "a function's name must be letters, digits and `_`");
     if (function->run == NULL || function->description == NULL || function->example == NULL)
         return ap__fail(err, AP_E_ARG, function->name, "a function needs run, description and example");
