@@ -164,8 +164,8 @@ static bool type_fits(enum ap_type type, enum ap_value_kind kind)
     return type == AP_TYPE_ANY || kinds[type] == kind;
 }
 
-/* Name of argument i: the parameter's, or the next letters for repeated ones. */
-static const char *arg_name(const struct ap_function *function, int32_t i, char buffer[24])
+/* Repeated arguments go on with the letters: a, b, c, ... */
+const char *ap__function_arg_name(const struct ap_function *function, int32_t i, char buffer[24])
 {
     if (i < function->n_params)
         return function->params[i].name;
@@ -184,7 +184,7 @@ static int32_t find_param(const struct ap_function *function, const char *name)
     char buffer[24];
     int32_t max = function->max_args > function->n_params ? function->max_args : function->n_params;
     for (int32_t i = 0; i < max; i++) {
-        if (strcmp(arg_name(function, i, buffer), name) == 0)
+        if (strcmp(ap__function_arg_name(function, i, buffer), name) == 0)
             return i;
     }
     return -1;
@@ -205,7 +205,7 @@ static bool bind_arg(struct ap_invocation *call, struct ap_arg *arg, int32_t ind
         say_error(call, "%s takes at most %d argument%s", function->name, max, max == 1 ? "" : "s");
         return false;
     }
-    const char *name = arg_name(function, at, buffer);
+    const char *name = ap__function_arg_name(function, at, buffer);
     if (given[at]) {
         say_error(call, "argument `%s` is given twice", name);
         return false;
@@ -239,7 +239,7 @@ static ap_status fill_defaults(struct ap_invocation *call, const bool given[AP_C
             continue;
         const char *otherwise = i < function->n_params ? function->params[i].otherwise : NULL;
         if (otherwise == NULL) {
-            say_error(call, "argument `%s` is missing", arg_name(function, i, buffer));
+            say_error(call, "argument `%s` is missing", ap__function_arg_name(function, i, buffer));
             *ok = false;
             return AP_OK;
         }

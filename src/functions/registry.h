@@ -41,6 +41,8 @@ struct ap_prover *ap__registry_prover(const struct ap_registry *registry);
 
 /* "Sum(a: number, b: number, ...)" */
 void ap__function_signature(const struct ap_function *function, struct ap_buf *out);
+/* Name of argument i: the parameter's, or one made in buffer for repeated arguments beyond it (env.c). */
+const char *ap__function_arg_name(const struct ap_function *function, int32_t i, char buffer[24]);
 /* One line per function: signature, description, example. */
 void ap__registry_help(const struct ap_registry *registry, struct ap_buf *out);
 /* OpenAI tools array; the caller owns it; NULL = out of memory. */
