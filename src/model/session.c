@@ -101,6 +101,8 @@ ap_status ap__session_new(struct ap_model *m, int32_t max_tokens, struct ap_sess
     s->rows = pages * AP_KV_PAGE;
     size_t floats = (size_t)c->L * (size_t)s->rows * (size_t)c->Hkv * (size_t)c->Dh;
     ap_status status = ap__kv_init(&s->tree, pages, err);
+    if (status == AP_OK) /* enough for contexts of 16 pages in a full chunk; more makes it grow */
+        status = ap__grow((void **)&s->span, &s->span_cap, 16 * CHUNK, sizeof *s->span, err);
     s->k = ap__alloc_array(floats, sizeof *s->k);
     s->v = ap__alloc_array(floats, sizeof *s->v);
     s->planned_at = ap__alloc_array((size_t)s->rows, sizeof *s->planned_at);
@@ -256,10 +258,12 @@ static ap_status make_plan(struct ap_session *s, const struct ap_extend *item, i
 /* ---- compute ---- */
 
 /* Append the spans of everything above pool row `row`, root first, touching ones joined. */
-static ap_status add_spans(struct ap_session *s, int32_t row, int32_t position, struct ap_err *err)
+static ap_status add_spans(struct ap_session *s, int32_t row, struct ap_err *err)
 {
-    /* Every page on the way up holds at least one token of the context. */
-    AP_TRY(ap__grow((void **)&s->span, &s->span_cap, s->span_count + (size_t)position + 1, sizeof *s->span, err));
+    size_t pages = 0;
+    for (int32_t up = row / AP_KV_PAGE; up >= 0; up = s->tree.node[up].parent)
+        pages++;
+    AP_TRY(ap__grow((void **)&s->span, &s->span_cap, s->span_count + pages, sizeof *s->span, err));
     struct ap_span *out = s->span + s->span_count;
     int32_t n = 0, node = row / AP_KV_PAGE, at = row % AP_KV_PAGE;
     for (; node >= 0; at = s->tree.node[node].at, node = s->tree.node[node].parent) {
@@ -305,7 +309,7 @@ static ap_status make_runs(struct ap_session *s, size_t first, size_t end, struc
     s->span_count = 0;
     for (size_t j = first; j < end;) {
         int32_t n = run_length(s, j, end), before = (int32_t)s->span_count;
-        AP_TRY(add_spans(s, s->plan[j].row, s->plan[j].position, err));
+        AP_TRY(add_spans(s, s->plan[j].row, err));
         s->run[runs++] = (struct ap_attn_run){(int32_t)(j - first), n, s->plan[j].row, before,
                                               (int32_t)s->span_count - before};
         j += (size_t)n;
