@@ -14,15 +14,16 @@ static const struct ap_option options[] = {
 
 static ap_status make_pairs(struct ap_run *run, struct ap_err *err)
 {
+    const struct ap_task *const *tasks = (const struct ap_task *const *)run->task;
     int64_t n = 0;
     AP_TRY(ap__run_pairs(run, err));
     AP_TRY(ap__store_flush(run->store, err));
     if (export_path != NULL) {
-        AP_TRY(ap__export_pairs(run->store, export_path, &n, err));
+        AP_TRY(ap__export_pairs(run->store, tasks, run->recipe.task_count, export_path, &n, err));
         ap__run_say(run, "%s: %lld pairs", export_path, (long long)n);
     }
     if (chains_path != NULL) {
-        AP_TRY(ap__export_chains(run->store, chains_path, &n, err));
+        AP_TRY(ap__export_chains(run->store, tasks, run->recipe.task_count, chains_path, &n, err));
         ap__run_say(run, "%s: %lld chains", chains_path, (long long)n);
     }
     return AP_OK;
