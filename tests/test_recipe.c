@@ -1,0 +1,140 @@
+/* test_recipe.c - recipes: defaults, every section, and messages that name the line. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "run/recipe.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char minimal[] = "name: x\ntasks: [math-word]\nstudent: {model: models/student}\n";
+
+static void a_minimal_recipe_gets_the_defaults(void **state)
+{
+    (void)state;
+    struct ap_recipe r;
+    struct ap_err err;
+    assert_int_equal(ap__recipe_parse(minimal, "r.yaml", &r, &err), AP_OK);
+    assert_string_equal(r.name, "x");
+    assert_int_equal(r.task_count, 1);
+    assert_int_equal(r.teacher.samples, 0); /* no teacher, no chains of it */
+    assert_null(r.teacher.model);
+    assert_false(r.evaluate.teacher);
+    assert_true(r.control);
+    assert_int_equal(r.train.lora.rank, 16);
+    ap__recipe_free(&r);
+}
+
+static void every_section_is_read(void **state)
+{
+    (void)state;
+    struct ap_recipe r;
+    struct ap_err err;
+    char text[2048];
+    snprintf(text, sizeof text, "%s%s", minimal,
+             "seed: 7\ncontrol: false\nteacher: {model: t, samples: 3, temperatures: [0, 1.5]}\n"
+             "collect: {problems: 10, augment: 0.5, gold: chosen, in_flight: 4}\npairs: {per_problem: 5, total: 6}\n"
+             "train:\n  lora: {rank: 4, alpha: 8, targets: [q, down]}\n  lr: 0.5\n  schedule: cosine\n  steps: 2\n"
+             "  batch: 3\n  beta: 0.1\n  label_smoothing: 0.2\n  nll_weight: 0\n  max_tokens: 100\n  clip: 0\n"
+             "  warmup: 0\n  weight_decay: 0.1\nevaluate: {problems: 9, samples: 2, temperature: 1, teacher: false}\n");
+    assert_int_equal(ap__recipe_parse(text, "r.yaml", &r, &err), AP_OK);
+    assert_int_equal(r.seed, 7);
+    assert_false(r.control);
+    assert_int_equal(r.teacher.temperature_count, 2);
+    assert_true(r.teacher.temperature[1] == 1.5);
+    assert_string_equal(r.collect.gold, "chosen");
+    assert_int_equal(r.pairs.total, 6);
+    assert_int_equal(r.train.lora.targets, AP_LORA_Q | AP_LORA_DOWN);
+    assert_int_equal(r.train.schedule, AP_SCHEDULE_COSINE);
+    assert_true(r.train.label_smoothing == 0.2);
+    assert_int_equal(r.evaluate.samples, 2);
+    ap__recipe_free(&r);
+}
+
+/* Each line is wrong in one way; the message must hold the word and the line must be 4. */
+static void a_wrong_recipe_is_explained_with_its_line(void **state)
+{
+    (void)state;
+    static const char *const wrong[][2] = {
+        {"evalute: {problems: 5}", "evaluate"}, /* the nearest known key is offered */
+        {"train: {step: 5}", "steps"},
+        {"train: {schedule: sawtooth}", "hold-linear"},
+        {"train: {lora: {targets: [q, w]}}", "gate"},
+        {"train: {beta: -1}", "beta"},
+        {"collect: {gold: yes please}", "chosen"},
+        {"collect: [1, 2]", "section"},
+        {"teacher: {samples: 2}", "model"},
+        {"teacher: {model: t, temperatures: [hot]}", "temperature"},
+        {"pairs: {total: 1.5}", "total"},
+        {"seed: -1", "seed"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct ap_recipe r;
+        struct ap_err err;
+        char text[1024];
+        snprintf(text, sizeof text, "%s%s\n", minimal, wrong[i][0]);
+        ap_status status = ap__recipe_parse(text, "r.yaml", &r, &err);
+        if (status == AP_OK || strstr(err.message, wrong[i][1]) == NULL || strcmp(err.place, "r.yaml:4") != 0)
+            fail_msg("`%s` gave status %d, place `%s`, message `%s`", wrong[i][0], (int)status, err.place, err.message);
+    }
+}
+
+static void a_recipe_without_tasks_or_student_is_refused(void **state)
+{
+    (void)state;
+    struct ap_recipe r;
+    struct ap_err err;
+    assert_int_not_equal(ap__recipe_parse("name: x\nstudent: {model: s}\n", "r", &r, &err), AP_OK);
+    assert_non_null(strstr(err.message, "tasks"));
+    assert_int_not_equal(ap__recipe_parse("name: x\ntasks: [a]\n", "r", &r, &err), AP_OK);
+    assert_non_null(strstr(err.message, "student"));
+    assert_int_not_equal(ap__recipe_parse("- a\n- b\n", "r", &r, &err), AP_OK);
+    assert_int_not_equal(ap__recipe_parse("", "r", &r, &err), AP_OK);
+}
+
+static void failing_allocations_leak_nothing(void **state)
+{
+    (void)state;
+    struct ap_recipe r;
+    struct ap_err err;
+    for (int64_t n = 1; n < 10000; n++) {
+        ap__alloc_fail_after(n);
+        ap_status status = ap__recipe_parse(minimal, "r.yaml", &r, &err);
+        ap__alloc_fail_after(0);
+        if (status == AP_OK) {
+            ap__recipe_free(&r);
+            return;
+        }
+        assert_int_equal(status, AP_E_MEMORY);
+    }
+    fail_msg("parsing never succeeded");
+}
+
+static void the_recipes_that_come_along_are_valid(void **state)
+{
+    (void)state;
+    static const char *const path[] = {"recipes/demo.yaml", "recipes/gsm8k.yaml"};
+    for (size_t i = 0; i < sizeof path / sizeof path[0]; i++) {
+        struct ap_recipe r;
+        struct ap_err err;
+        if (ap__recipe_load(path[i], &r, &err) != AP_OK)
+            fail_msg("%s: %s", err.place, err.message);
+        ap__recipe_free(&r);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_minimal_recipe_gets_the_defaults),
+        cmocka_unit_test(every_section_is_read),
+        cmocka_unit_test(a_wrong_recipe_is_explained_with_its_line),
+        cmocka_unit_test(a_recipe_without_tasks_or_student_is_refused),
+        cmocka_unit_test(failing_allocations_leak_nothing),
+        cmocka_unit_test(the_recipes_that_come_along_are_valid),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
