@@ -195,6 +195,18 @@ ap_status ap__tokenizer_encode(const struct ap_tokenizer *tok, const char *text,
     return status;
 }
 
+ap_status ap__tokenizer_cut(const struct ap_tokenizer *tok, const char *text, size_t len, struct ap_pieces *out,
+                            struct ap_err *err)
+{
+    struct ap_buf normal;
+    ap__buf_init(&normal, 0);
+    ap_status status = ap__normalizer_apply(tok->normalizer, text, len, false, &normal, err);
+    if (status == AP_OK)
+        status = ap__pretokenizer_cut(tok->pretokenizer, ap__buf_cstr(&normal), normal.len, true, false, out, err);
+    ap__buf_deinit(&normal);
+    return status;
+}
+
 /* ------------------------------------------------------------------ ids to text */
 
 ap_status ap__tokenizer_decode(const struct ap_tokenizer *tok, const int32_t *id, size_t n, bool specials,

@@ -25,6 +25,10 @@ ap_status ap__ids_add(struct ap_ids *ids, int32_t id, struct ap_err *err) AP_MUS
  * marked special in the text (trusted text only); false: such text is encoded as plain characters. */
 ap_status ap__tokenizer_encode(const struct ap_tokenizer *tok, const char *text, size_t len, bool specials,
                                struct ap_ids *out, struct ap_err *err) AP_MUST_CHECK;
+/* The pieces that text (valid UTF-8, no added tokens) is cut into before BPE; overwrites *out. */
+struct ap_pieces;
+ap_status ap__tokenizer_cut(const struct ap_tokenizer *tok, const char *text, size_t len, struct ap_pieces *out,
+                            struct ap_err *err) AP_MUST_CHECK;
 /* Append the text of n ids; special tokens are skipped unless `specials`. */
 ap_status ap__tokenizer_decode(const struct ap_tokenizer *tok, const int32_t *id, size_t n, bool specials,
                                struct ap_buf *out, struct ap_err *err) AP_MUST_CHECK;
