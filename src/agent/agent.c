@@ -55,7 +55,9 @@ static ap_status ask(struct agent *a, struct slot *s, struct ap_err *err)
                                                     .conversation = &s->conversation,
                                                     .sampling = job->sampling,
                                                     .stream = {job->seed, job->key, (uint64_t)s->calls},
-                                                    .max_tokens = a->config->max_call_tokens},
+                                                    .max_tokens = a->config->max_call_tokens,
+                                                    .stop = a->config->stop,
+                                                    .stop_count = a->config->stop_count},
                                err);
 }
 

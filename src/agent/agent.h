@@ -18,6 +18,8 @@ struct ap_agent_config {
     int32_t max_steps;              /* calls per chain */
     int32_t max_bad_calls;          /* error observations before the chain ends as invalid */
     int32_t max_call_tokens;        /* of one call */
+    const char *const *stop;        /* (stop_count,) texts that end a call, beside the model's own end */
+    int32_t stop_count;
     int32_t in_flight;              /* chains at once, e.g. 128 */
     bool strict;                    /* drop failed calls from the conversation as microchain does */
 };

@@ -94,6 +94,21 @@ ap_status ap__conversation_encode(struct ap_conversation *c, const struct ap_tem
     return AP_OK;
 }
 
+ap_status ap__conversation_reserve(struct ap_conversation *c, size_t more, struct ap_err *err)
+{
+    struct ap_tokens *t = &c->tokens;
+    size_t need = t->n + more, cap = t->cap;
+    if (need <= t->cap)
+        return AP_OK;
+    AP_TRY(ap__grow((void **)&t->id, &cap, need, sizeof *t->id, err));
+    uint8_t *roles = ap__realloc(t->role, cap);
+    if (!roles)
+        return ap__fail(err, AP_E_MEMORY, NULL, "no memory for %zu tokens of a conversation", need);
+    t->role = roles;
+    t->cap = cap;
+    return AP_OK;
+}
+
 struct ap_conversation_mark ap__conversation_mark(const struct ap_conversation *c)
 {
     return (struct ap_conversation_mark){.n = c->n, .encoded = c->encoded, .tokens = c->tokens.n};

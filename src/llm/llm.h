@@ -12,6 +12,7 @@
 #define AP_LLM_H
 
 #include "model/sampler.h"
+#include "model/session.h"
 #include "model/template.h"
 
 struct ap_message {
@@ -42,6 +43,8 @@ ap_status ap__conversation_copy(const struct ap_conversation *from, struct ap_co
 /* Decide the tokens of the messages that have none yet; what was encoded stays as it is. */
 ap_status ap__conversation_encode(struct ap_conversation *c, const struct ap_template *tmpl,
                                   struct ap_err *err) AP_MUST_CHECK;
+/* Room for so many tokens more, so that adding them does not allocate. */
+ap_status ap__conversation_reserve(struct ap_conversation *c, size_t more, struct ap_err *err) AP_MUST_CHECK;
 /* Forget what was said after the mark, tokens included.  The llm must have released the conversation. */
 struct ap_conversation_mark {
     size_t n, encoded, tokens;
@@ -55,7 +58,9 @@ struct ap_request {
                                              is appended to it by the llm */
     struct ap_sampling sampling;
     uint64_t stream[3];                 /* random stream: seed, problem/sample key, step */
-    int32_t max_tokens;                 /* of this answer */
+    int32_t max_tokens;                 /* of this answer, at least 1 */
+    const char *const *stop;            /* (stop_count,) texts that end the answer, left out of its text; borrowed */
+    int32_t stop_count;
 };
 enum ap_finish { AP_FINISH_STOP, AP_FINISH_LENGTH, AP_FINISH_ERROR };
 struct ap_completion {
@@ -81,12 +86,16 @@ struct ap_llm_ops {
     void (*free)(struct ap_llm *llm);
 };
 
-/* src/llm/local.c; dir = model folder, adapter may be NULL. max_tokens: key/value rows. */
+/* ---- local.c ---- */
+
 struct ap_local_options {
-    const char *dir, *adapter;
-    int32_t max_tokens; /* 0 = a default by the model's size */
+    const char *dir, *adapter; /* model folder; PEFT folder or NULL */
+    int32_t max_tokens;        /* key/value rows; 0 = a default by the model's size */
+    int32_t max_prefill;       /* prompt tokens in one step beside those that are being generated; 0 = a default */
 };
 ap_status ap__llm_local_open(const struct ap_local_options *options, struct ap_llm **out, struct ap_err *err) AP_MUST_CHECK;
+struct ap_session_stats ap__llm_local_stats(const struct ap_llm *llm); /* of a local one */
+
 /* src/llm/replay.c; JSONL of {"messages": [...], "answer": "..."}. */
 ap_status ap__llm_replay_open(const char *path, struct ap_llm **out, struct ap_err *err) AP_MUST_CHECK;
 
