@@ -105,13 +105,8 @@ static ap_status copy_name(struct parser *p, struct ap_token token, const char *
     if (token.len > AP_FORMULA_MAX_NAME)
         return ap__fail(p->err, AP_E_TOO_LARGE, NULL, "a name longer than %d bytes at column %d",
                         AP_FORMULA_MAX_NAME, column(p, token));
-    char *name = ap__arena_alloc(p->arena, token.len + 1);
-    if (name == NULL)
-        return fail_memory(p);
-    memcpy(name, token.text, token.len);
-    name[token.len] = '\0';
-    *out = name;
-    return AP_OK;
+    *out = ap__arena_strndup(p->arena, token.text, token.len);
+    return *out != NULL ? AP_OK : fail_memory(p);
 }
 
 static bool is_bound(const struct parser *p, const char *name)
