@@ -213,6 +213,11 @@ static bool has_model(struct ground *g, int32_t depth)
     return model;
 }
 
+const char *ap__truth_text(enum ap_truth truth)
+{
+    return truth == AP_TRUTH_TRUE ? "True" : truth == AP_TRUTH_FALSE ? "False" : "Unknown";
+}
+
 enum ap_truth ap__theory_decide(const struct ap_theory *t, int32_t skip)
 {
     struct ground g;

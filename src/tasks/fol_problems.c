@@ -11,11 +11,6 @@
 
 #include <string.h>
 
-static const char *truth_text(enum ap_truth truth)
-{
-    return truth == AP_TRUTH_TRUE ? "True" : truth == AP_TRUTH_FALSE ? "False" : "Unknown";
-}
-
 /* The question's lines and the gold premises and calls. */
 static ap_status write_premises(const struct ap_theory *t, struct ap_buf *question, struct ap_problem *out,
                                 struct ap_err *err)
@@ -47,7 +42,7 @@ static ap_status write_goal(const struct ap_shape *shape, struct ap_buf *questio
     ap__sentence_english(&shape->theory, &shape->theory.goal, question);
     ap_status st = ap__problem_add_call(out, err, "Prove('%s')", ap__buf_cstr(&formula));
     if (st == AP_OK)
-        st = ap__problem_add_call(out, err, "Answer('%s')", truth_text(shape->truth));
+        st = ap__problem_add_call(out, err, "Answer('%s')", ap__truth_text(shape->truth));
     ap__buf_deinit(&formula);
     return st;
 }
@@ -65,7 +60,7 @@ static ap_status make_entailment(const struct ap_problem_key *key, struct ap_pro
     if (st == AP_OK)
         st = ap__problem_set(&out->question, ap__buf_cstr(&question), err);
     if (st == AP_OK)
-        st = ap__problem_set(&out->answer, truth_text(shape.truth), err);
+        st = ap__problem_set(&out->answer, ap__truth_text(shape.truth), err);
     if (st == AP_OK)
         st = ap__problem_set(&out->template_name, shape.style, err);
     ap__buf_deinit(&question);

@@ -61,6 +61,7 @@ void ap__sentence_english(const struct ap_theory *theory, const struct ap_senten
 void ap__sentence_formula(const struct ap_theory *theory, const struct ap_sentence *s, struct ap_buf *out);
 
 enum ap_truth { AP_TRUTH_UNKNOWN, AP_TRUTH_TRUE, AP_TRUTH_FALSE, AP_TRUTH_CLASH /* contradictory premises */ };
+const char *ap__truth_text(enum ap_truth truth); /* "True", "False", "Unknown" */
 /* Does the goal follow?  Pure computation on the shape, no heap.  skip: leave
  * out this premise, or -1. */
 enum ap_truth ap__theory_decide(const struct ap_theory *theory, int32_t skip);

@@ -113,6 +113,31 @@ ap_status ap__problems_add(struct ap_problems *ps, struct ap_problem *p, struct 
     return AP_OK;
 }
 
+static ap_status copy_fields(const struct ap_problem *p, struct ap_problem *out, struct ap_err *err)
+{
+    AP_TRY(ap__problem_set(&out->id, p->id, err));
+    AP_TRY(ap__problem_set(&out->task, p->task, err));
+    AP_TRY(ap__problem_set(&out->template_name, p->template_name, err));
+    AP_TRY(ap__problem_set(&out->question, p->question, err));
+    AP_TRY(ap__problem_set(&out->answer, p->answer, err));
+    AP_TRY(ap__problem_set(&out->origin, p->origin, err));
+    for (int32_t i = 0; i < p->premise_count; i++)
+        AP_TRY(push_text(&out->premise, &out->premise_count, ap__strdup(p->premise[i]), err));
+    for (int32_t i = 0; i < p->call_count; i++)
+        AP_TRY(push_text(&out->call, &out->call_count, ap__strdup(p->call[i]), err));
+    out->detail = json_incref(p->detail);
+    return AP_OK;
+}
+
+ap_status ap__problem_copy(const struct ap_problem *p, struct ap_problem *out, struct ap_err *err)
+{
+    memset(out, 0, sizeof *out);
+    ap_status st = copy_fields(p, out, err);
+    if (st != AP_OK)
+        ap__problem_deinit(out);
+    return st;
+}
+
 /* ---- JSON ---- */
 
 static int set_text(json_t *obj, const char *key, const char *text)

@@ -31,6 +31,7 @@ bool ap__problem_is_heldout(const struct ap_problem *p);
 ap_status ap__problem_to_json(const struct ap_problem *p, json_t **out, struct ap_err *err) AP_MUST_CHECK;
 ap_status ap__problem_from_json(const json_t *json, const char *place, struct ap_problem *out,
                                 struct ap_err *err) AP_MUST_CHECK;
+ap_status ap__problem_copy(const struct ap_problem *p, struct ap_problem *out, struct ap_err *err) AP_MUST_CHECK;
 /* Move p into the list (p is zeroed). */
 ap_status ap__problems_add(struct ap_problems *ps, struct ap_problem *p, struct ap_err *err) AP_MUST_CHECK;
 

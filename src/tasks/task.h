@@ -7,7 +7,7 @@
 
 #include "agent/agent.h"
 #include "tasks/checker.h"
-#include "tasks/problem.h"
+#include "tasks/generator.h"
 
 struct ap_task {
     char *name, *title, *description;
@@ -15,8 +15,9 @@ struct ap_task {
     struct ap_agent_config agent; /* prompt, functions, bootstrap, limits: what the agent needs */
     struct ap_checker checker;
     struct ap_problem_source {
-        char *generator; /* name of a built-in generator, or NULL */
-        char *file;      /* else a file of problems */
+        const struct ap_generator *generator; /* a built-in generator, or NULL */
+        enum ap_profile profile;              /* its variety of sizes */
+        char *file;      /* else a file of problems, relative to the task's own folder or found as base/data.h says */
         char *format;    /* "jsonl", "gsm8k", "folio", "proofwriter", "prontoqa", or NULL = detect */
     } train, heldout;
     void *storage; /* owns everything above */
