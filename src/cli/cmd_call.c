@@ -18,8 +18,6 @@ static const struct ap_option options[] = {
     AP_OPTION_END,
 };
 
-extern const struct ap_command ap__cmd_call;
-
 /* "math" or "math,fol" or "Sum,Prove" */
 static ap_status select_functions(const char *names, struct ap_registry **out, struct ap_err *err)
 {

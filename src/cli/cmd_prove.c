@@ -33,8 +33,6 @@ static const struct ap_option options[] = {
     AP_OPTION_END,
 };
 
-extern const struct ap_command ap__cmd_prove;
-
 /* ---- one question ---- */
 
 /* Premises and goal as trees in one arena. */

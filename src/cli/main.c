@@ -17,6 +17,8 @@
 
 /* Every command, in the order of the help.  To add one: cmd_NAME.c, a name in command.h, a line here. */
 static const struct ap_command *const commands[] = {
+    &ap__cmd_call,
+    &ap__cmd_prove,
     NULL,
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands - 1)
