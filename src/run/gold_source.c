@@ -119,8 +119,10 @@ ap_status ap__gold_source_step(void *user, int64_t step, struct ap_train_example
                                              s->task[t].per_step, &problems, err);
         for (size_t i = 0; i < problems.n && status == AP_OK; i++) {
             status = make_chain(s, &s->task[t], &problems.item[i], &s->chain[*n], err);
-            if (status == AP_OK)
-                view(&s->chain[*n], &out[(*n)++]);
+            if (status == AP_OK) {
+                view(&s->chain[*n], &out[*n]);
+                ++*n;
+            }
         }
         ap__problems_deinit(&problems);
         AP_TRY(status);
