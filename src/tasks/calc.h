@@ -12,7 +12,7 @@
 #include "functions/value.h"
 #include "tasks/problem.h"
 
-enum { AP_CALC_STEPS = 32, AP_CALC_ARGS = 6, AP_CALC_TEXT = 32 };
+enum { AP_CALC_STEPS = 32, AP_CALC_ARGS = 12, AP_CALC_TEXT = 32 };
 
 enum ap_calc_op {
     AP_CALC_SUM,
