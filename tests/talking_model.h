@@ -130,7 +130,7 @@ static inline void talking_train(struct ap_model *m, const char *dir, const stru
     how.optimizer.lr = 0.01;
     how.optimizer.muon_lr = 0.02;
     how.batch = TALKING_QUESTIONS;
-    how.steps = 60;
+    how.steps = 100;
     MUST(ap__train(m, &how, example, TALKING_QUESTIONS, NULL, NULL, err));
     for (int i = 0; i < TALKING_QUESTIONS; i++)
         ap__chain_deinit(&chain[i]);
