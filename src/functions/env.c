@@ -6,8 +6,7 @@
  *
  * Shared state of functions (the premises of a chain) is made at the first
  * call and lives in the env. */
-#include "functions/registry.h"
-#include "functions/prover.h"
+#include "functions/invocation.h"
 #include "base/text.h"
 #include <stdio.h>
 #include <string.h>
@@ -21,18 +20,6 @@ struct ap_env {
         void *object;
     } states[MAX_STATES];
     int32_t n_states;
-};
-
-struct ap_invocation {
-    struct ap_env *env;
-    const struct ap_function *function;
-    struct ap_value values[AP_CALL_MAX_ARGS]; /* (n,) in parameter order, defaults filled in */
-    int32_t n;
-    void *state;
-    struct ap_buf text; /* the observation */
-    bool error, answered, example;
-    char *answer;
-    struct ap_err *err;
 };
 
 ap_status ap__env_new(const struct ap_registry *registry, struct ap_env **out, struct ap_err *err)
@@ -86,32 +73,13 @@ static ap_status find_state(struct ap_env *env, const struct ap_function *functi
 
 /* ---- observations about wrong calls ---- */
 
-/* Start over with an error text. */
-static void begin_error(struct ap_invocation *call)
-{
-    ap__buf_clear(&call->text);
-    ap__buf_puts(&call->text, "Error: ");
-    call->error = true;
-}
-
-static void say_error(struct ap_invocation *call, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void say_error(struct ap_invocation *call, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    begin_error(call);
-    ap__buf_vprintf(&call->text, fmt, ap);
-    va_end(ap);
-    call->example = true;
-}
-
 static void add_signature_and_example(struct ap_invocation *call)
 {
     const struct ap_function *function = call->function;
     ap__buf_puts(&call->text, ". ");
     if (function == NULL) {
-        int32_t n = ap__registry_count(call->env->registry); /* Reasoning, Answer, then the task's */
-        function = ap__registry_at(call->env->registry, n > 2 ? 2 : n - 1);
+        int32_t n = ap__registry_count(call->registry); /* Reasoning, Answer, then the task's */
+        function = ap__registry_at(call->registry, n > 2 ? 2 : n - 1);
         ap__buf_printf(&call->text, "Write one call, for example: %s", function->example);
         return;
     }
@@ -122,15 +90,15 @@ static void add_signature_and_example(struct ap_invocation *call)
 static void unknown_function(struct ap_invocation *call, const char *name)
 {
     const char *names[AP_REGISTRY_MAX_FUNCTIONS];
-    int32_t n = ap__registry_count(call->env->registry);
+    int32_t n = ap__registry_count(call->registry);
     for (int32_t i = 0; i < n; i++)
-        names[i] = ap__registry_at(call->env->registry, i)->name;
+        names[i] = ap__registry_at(call->registry, i)->name;
     const char *near = ap__nearest(name, names, (size_t)n);
-    begin_error(call);
+    ap__invocation_begin_error(call);
     ap__buf_printf(&call->text, "there is no function %s", name);
     if (near != NULL) {
         ap__buf_printf(&call->text, "; did you mean %s", near);
-        call->function = ap__registry_find(call->env->registry, near);
+        call->function = ap__registry_find(call->registry, near);
         call->example = true;
         return;
     }
@@ -139,20 +107,31 @@ static void unknown_function(struct ap_invocation *call, const char *name)
         ap__buf_printf(&call->text, "%s%s", i > 0 ? ", " : "", names[i]);
 }
 
-/* Text that is not a call: show the function that it seems to begin with. */
+/* Where the function's name probably begins in text that is no call. */
+static size_t name_start(const char *text, size_t len)
+{
+    static const char blanks[] = " \t\r\n\":{", key[] = "\"name\"";
+    const size_t n = sizeof key - 1;
+    size_t start = 0;
+    for (size_t i = 0; len > n && text[0] == '{' && i < len - n && start == 0; i++)
+        start = memcmp(text + i, key, n) == 0 ? i + n : 0;
+    while (start < len && text[start] != '\0' && strchr(blanks, text[start]) != NULL)
+        start++;
+    return start;
+}
+
+/* Text that is not a call: show the function that it seems to name. */
 static void unreadable(struct ap_invocation *call, const char *text, size_t len, const char *why)
 {
     char name[AP_CALL_MAX_NAME + 1];
-    size_t start = 0, n = 0;
-    while (start < len && strchr(" \t\r\n", text[start]) != NULL && text[start] != '\0')
-        start++;
+    size_t start = name_start(text, len), n = 0;
     while (start + n < len && n < AP_CALL_MAX_NAME && text[start + n] != '\0' &&
-           strchr("( =\n", text[start + n]) == NULL)
+           strchr("( =\n\"", text[start + n]) == NULL)
         n++;
     memcpy(name, text + start, n);
     name[n] = '\0';
-    call->function = ap__registry_find(call->env->registry, name);
-    say_error(call, "%s", why);
+    call->function = ap__registry_find(call->registry, name);
+    ap__invocation_say_error(call, "%s", why);
 }
 
 /* ---- binding arguments to parameters ---- */
@@ -198,23 +177,23 @@ static bool bind_arg(struct ap_invocation *call, struct ap_arg *arg, int32_t ind
     int32_t max = function->max_args > function->n_params ? function->max_args : function->n_params;
     int32_t at = arg->name != NULL ? find_param(function, arg->name) : index;
     if (at < 0) {
-        say_error(call, "%s has no parameter `%.64s`", function->name, arg->name);
+        ap__invocation_say_error(call, "%s has no parameter `%.64s`", function->name, arg->name);
         return false;
     }
     if (at >= max) {
-        say_error(call, "%s takes at most %d argument%s", function->name, max, max == 1 ? "" : "s");
+        ap__invocation_say_error(call, "%s takes at most %d argument%s", function->name, max, max == 1 ? "" : "s");
         return false;
     }
     const char *name = ap__function_arg_name(function, at, buffer);
     if (given[at]) {
-        say_error(call, "argument `%s` is given twice", name);
+        ap__invocation_say_error(call, "argument `%s` is given twice", name);
         return false;
     }
     enum ap_type type = function->params[at < function->n_params ? at : function->n_params - 1].type;
     if (!type_fits(type, arg->value.kind)) {
         static const enum ap_value_kind kinds[] = {AP_VALUE_NONE, AP_VALUE_BOOL, AP_VALUE_NUMBER, AP_VALUE_STRING,
                                                    AP_VALUE_LIST};
-        say_error(call, "`%s` must be %s, got %s", name, ap__value_kind_text(kinds[type]),
+        ap__invocation_say_error(call, "`%s` must be %s, got %s", name, ap__value_kind_text(kinds[type]),
                   ap__value_kind_text(arg->value.kind));
         return false;
     }
@@ -239,7 +218,7 @@ static ap_status fill_defaults(struct ap_invocation *call, const bool given[AP_C
             continue;
         const char *otherwise = i < function->n_params ? function->params[i].otherwise : NULL;
         if (otherwise == NULL) {
-            say_error(call, "argument `%s` is missing", ap__function_arg_name(function, i, buffer));
+            ap__invocation_say_error(call, "argument `%s` is missing", ap__function_arg_name(function, i, buffer));
             *ok = false;
             return AP_OK;
         }
@@ -263,7 +242,7 @@ static ap_status bind(struct ap_invocation *call, struct ap_call *parsed, bool *
 static ap_status run_parsed(struct ap_invocation *call, struct ap_call *parsed)
 {
     bool ok;
-    call->function = ap__registry_find(call->env->registry, parsed->name);
+    call->function = ap__registry_find(call->registry, parsed->name);
     if (call->function == NULL) {
         unknown_function(call, parsed->name);
         return AP_OK;
@@ -337,7 +316,7 @@ ap_status ap__env_call(struct ap_env *env, const char *text, size_t len, struct 
                        struct ap_err *err)
 {
     struct ap_err local = {0};
-    struct ap_invocation call = {.env = env, .err = err != NULL ? err : &local};
+    struct ap_invocation call = {.env = env, .registry = env->registry, .err = err != NULL ? err : &local};
     memset(out, 0, sizeof *out);
     call.err->code = AP_OK;
     ap__buf_init(&call.text, 0);
@@ -349,135 +328,4 @@ ap_status ap__env_call(struct ap_env *env, const char *text, size_t len, struct 
     ap__free(call.answer);
     ap__buf_deinit(&call.text);
     return status;
-}
-
-/* ---- what a function sees ---- */
-
-int32_t ap_arg_count(const struct ap_invocation *call)
-{
-    return call->n;
-}
-
-const struct ap_value *ap__invocation_arg(const struct ap_invocation *call, int32_t index)
-{
-    return &call->values[index];
-}
-
-double ap_arg_number(const struct ap_invocation *call, int32_t index)
-{
-    const struct ap_value *value = &call->values[index];
-    return value->kind == AP_VALUE_NUMBER ? mpq_get_d(value->as.number) : 0.0;
-}
-
-const char *ap_arg_text(const struct ap_invocation *call, int32_t index)
-{
-    const struct ap_value *value = &call->values[index];
-    return value->kind == AP_VALUE_STRING ? value->as.string : "";
-}
-
-int ap_arg_bool(const struct ap_invocation *call, int32_t index)
-{
-    const struct ap_value *value = &call->values[index];
-    return value->kind == AP_VALUE_BOOL && value->as.boolean;
-}
-
-void *ap_invocation_state(const struct ap_invocation *call)
-{
-    return call->state;
-}
-
-void *ap_invocation_user_data(const struct ap_invocation *call)
-{
-    return call->function->user_data;
-}
-
-struct ap_prover *ap__invocation_prover(const struct ap_invocation *call)
-{
-    return ap__registry_prover(call->env->registry);
-}
-
-static ap_status written(const struct ap_invocation *call)
-{
-    return call->text.failed ? ap__fail(call->err, AP_E_MEMORY, NULL, "no memory for a result") : AP_OK;
-}
-
-/* Begin a result that is not an error. */
-static void begin_result(struct ap_invocation *call)
-{
-    ap__buf_clear(&call->text);
-    call->error = call->example = false;
-}
-
-ap_status ap__result_number(struct ap_invocation *call, const mpq_t number)
-{
-    if (!ap__number_fits(number))
-        return ap__result_refusal(call, "the result is too large");
-    begin_result(call);
-    ap__number_print(number, &call->text);
-    return written(call);
-}
-
-ap_status ap_result_number(struct ap_invocation *call, double value)
-{
-    char text[64];
-    if (value != value || value - value != 0.0)
-        return ap__result_refusal(call, "the result is not a number");
-    begin_result(call);
-    for (int precision = 15; precision <= 17; precision++) { /* the shortest that reads back */
-        double back;
-        snprintf(text, sizeof text, "%.*g", precision, value);
-        if (ap__parse_f64(text, &back) && back == value)
-            break;
-    }
-    ap__buf_puts(&call->text, text);
-    return written(call);
-}
-
-ap_status ap_result_text(struct ap_invocation *call, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    begin_result(call);
-    ap__buf_vprintf(&call->text, fmt, ap);
-    va_end(ap);
-    return written(call);
-}
-
-ap_status ap_result_error(struct ap_invocation *call, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    begin_error(call);
-    ap__buf_vprintf(&call->text, fmt, ap);
-    va_end(ap);
-    call->example = true;
-    return written(call);
-}
-
-ap_status ap__result_refusal(struct ap_invocation *call, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    begin_error(call);
-    ap__buf_vprintf(&call->text, fmt, ap);
-    va_end(ap);
-    call->example = false;
-    return written(call);
-}
-
-ap_status ap__result_answer(struct ap_invocation *call)
-{
-    struct ap_buf text;
-    begin_result(call);
-    ap__value_print(&call->values[0], &call->text);
-    AP_TRY(written(call));
-    ap__buf_init(&text, 0);
-    ap__buf_puts(&text, ap__buf_cstr(&call->text));
-    ap__free(call->answer);
-    call->answer = ap__buf_take(&text);
-    ap__buf_deinit(&text);
-    if (call->answer == NULL)
-        return ap__fail(call->err, AP_E_MEMORY, NULL, "no memory for an answer");
-    call->answered = true;
-    return AP_OK;
 }

@@ -19,7 +19,7 @@
 enum {
     MEMO_MAX = 16384,       /* entries */
     MEMO_KEY_MAX = 16384,   /* bytes; longer questions are not remembered */
-    DEFAULT_LIMIT = 2000000, /* Z3 resource units per check, about a second */
+    DEFAULT_LIMIT = 500000, /* Z3 resource units per check, some tenths of a second */
     CONTEXT_QUESTIONS = 256, /* then a new Z3 context: an old one gets slower and larger */
 };
 

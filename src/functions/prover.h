@@ -24,7 +24,7 @@ struct ap_proof {
 struct ap_prover;
 ap_status ap__prover_new(struct ap_prover **out, struct ap_err *err) AP_MUST_CHECK;
 void ap__prover_free(struct ap_prover *prover);
-/* Resource units per satisfiability check (default 2,000,000; 0 = default). */
+/* Resource units per satisfiability check (0 = the default: 500,000, fifty times what FOLIO needs). */
 void ap__prover_set_limit(struct ap_prover *prover, uint32_t units);
 
 /* Texts.  AP_E_PARSE / AP_E_FORMAT for formulas that cannot be read. */

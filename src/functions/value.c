@@ -1,4 +1,4 @@
-/* value.c - tagged values: make, copy, compare, print.
+/* value.c - tagged values: make, copy, print.
  *
  *   kind: NONE | BOOL | NUMBER (mpq) | STRING (heap) | LIST (heap, recursive)
  *
@@ -87,36 +87,6 @@ ap_status ap__value_copy(const struct ap_value *value, struct ap_value *out, str
         return copy_list(value, out, err);
     }
     return AP_OK;
-}
-
-static bool lists_equal(const struct ap_value *a, const struct ap_value *b)
-{
-    if (a->as.list.n != b->as.list.n)
-        return false;
-    for (int32_t i = 0; i < a->as.list.n; i++) {
-        if (!ap__value_equal(&a->as.list.items[i], &b->as.list.items[i]))
-            return false;
-    }
-    return true;
-}
-
-bool ap__value_equal(const struct ap_value *a, const struct ap_value *b)
-{
-    if (a->kind != b->kind)
-        return false;
-    switch (a->kind) {
-    case AP_VALUE_BOOL:
-        return a->as.boolean == b->as.boolean;
-    case AP_VALUE_NUMBER:
-        return mpq_equal(a->as.number, b->as.number) != 0;
-    case AP_VALUE_STRING:
-        return strcmp(a->as.string, b->as.string) == 0;
-    case AP_VALUE_LIST:
-        return lists_equal(a, b);
-    case AP_VALUE_NONE:
-        break;
-    }
-    return true;
 }
 
 /* ---- text ---- */

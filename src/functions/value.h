@@ -41,7 +41,6 @@ void ap__value_set_number(struct ap_value *value, const mpq_t number);
 ap_status ap__value_set_string(struct ap_value *value, const char *s, size_t n, struct ap_err *err) AP_MUST_CHECK;
 /* Deep copy into *out, which is overwritten (it must hold nothing). */
 ap_status ap__value_copy(const struct ap_value *value, struct ap_value *out, struct ap_err *err) AP_MUST_CHECK;
-bool ap__value_equal(const struct ap_value *a, const struct ap_value *b);
 
 /* As a result: numbers as integer, decimal where it ends, else p/q; strings raw. */
 void ap__value_print(const struct ap_value *value, struct ap_buf *out);
