@@ -158,7 +158,7 @@ static void wrong_calls_are_explained_with_signature_and_example(void **state)
         {"I would add", "Error: expected `(` after the function name, got `w` at column 3. "
                         "Write one call, for example: Sum(a=2, b=3)"},
         {"{\"name\": \"Sum\", \"arguments\": {\"a\": 2,}}",
-         "Error: expected a key in double quotes, got `}` at column 39. "
+         "Error: expected a key in double quotes, got `}` at column 38. "
          "Sum(a: number, b: number, ...), for example: Sum(a=2, b=3)"},
         {"", "Error: expected a function name, but the text ends at column 1. "
              "Write one call, for example: Sum(a=2, b=3)"},
