@@ -3,7 +3,7 @@
  *     tokens -> x0 (T,D) -> block 0 .. L-1 -> x (T,D) -> rmsnorm h (T,D) -> logp (N,)
  *
  * One attention run per segment: its queries see the rows of all segments above
- * it (spans, joined where they touch) and its own rows up to themselves. */
+ * it (one span each) and its own rows up to themselves. */
 #include "model/block.h"
 
 #include <math.h>
@@ -46,19 +46,14 @@ static int32_t segment_depth(const struct ap_pack *pack, int32_t g)
     return n;
 }
 
-/* The spans of segment g's ancestors, root first, touching ones joined; returns their number. */
+/* The spans of segment g's ancestors, root first; returns their number.  Touching ones are not joined: attention
+ * recognises a shared prefix by equal spans, and takes the keys of neighbouring spans together anyway. */
 static int32_t put_spans(const struct ap_pack *pack, int32_t g, struct ap_span *span)
 {
-    int32_t n = segment_depth(pack, g), kept = 0;
+    int32_t n = segment_depth(pack, g);
     for (int32_t a = pack->segment[g].parent, i = n - 1; a >= 0; a = pack->segment[a].parent, i--)
         span[i] = (struct ap_span){pack->segment[a].start, pack->segment[a].len};
-    for (int32_t i = 0; i < n; i++) {
-        if (kept > 0 && span[kept - 1].start + span[kept - 1].len == span[i].start)
-            span[kept - 1].len += span[i].len;
-        else
-            span[kept++] = span[i];
-    }
-    return kept;
+    return n;
 }
 
 static ap_status make_attn(const struct ap_config *c, const struct ap_pack *pack, struct ap_arena *arena,
