@@ -51,8 +51,14 @@ static void link_node(struct ap_kv_tree *t, int32_t n, int32_t parent)
     if (*head >= 0)
         t->node[*head].prev = n;
     *head = n;
-    if (parent >= 0)
-        t->node[parent].children++;
+    if (parent < 0)
+        return;
+    struct ap_kv_node *above = &t->node[parent];
+    int32_t at = t->node[n].at;
+    above->children++;
+    if (at < above->len || (above->ends & 1u << at))
+        above->splits |= 1u << at;
+    above->ends |= 1u << at;
 }
 
 /* Take a leaf out of the tree; its page is free. */

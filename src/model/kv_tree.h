@@ -24,6 +24,7 @@ struct ap_kv_node {
     int32_t parent, at;                   /* node, -1 = a root; its first `at` tokens precede */
     int32_t child, next, prev;            /* first child; siblings */
     int32_t children, refs;
+    uint32_t ends, splits;                /* bit i: a child hangs at i; contexts part after i tokens */
     int64_t last_use;
     bool used;
 };
@@ -32,6 +33,8 @@ struct ap_kv_node {
 struct ap_kv_cursor {
     int32_t node, at, len; /* len: tokens from the root to here */
 };
+
+_Static_assert(AP_KV_PAGE < 32, "offsets are bits of a word");
 
 /* Node index = page index; row of token i of node n is n * AP_KV_PAGE + i. */
 struct ap_kv_tree {

@@ -257,31 +257,46 @@ static ap_status make_plan(struct ap_session *s, const struct ap_extend *item, i
 
 /* ---- compute ---- */
 
-/* Append the spans of everything above pool row `row`, root first, touching ones joined. */
+/* Append [start, start+len) before (in the context) what was appended last, joined with it if it touches. */
+static int32_t put_span(struct ap_span *out, int32_t n, int32_t start, int32_t len, bool join)
+{
+    if (n > 0 && join && start + len == out[n - 1].start) {
+        out[n - 1].start = start;
+        out[n - 1].len += len;
+        return n;
+    }
+    out[n] = (struct ap_span){start, len};
+    return n + 1;
+}
+
+static void reverse_spans(struct ap_span *span, int32_t n)
+{
+    for (int32_t i = 0; i < n / 2; i++) {
+        struct ap_span swap = span[i];
+        span[i] = span[n - 1 - i];
+        span[n - 1 - i] = swap;
+    }
+}
+
+/* Append the spans of everything above pool row `row`, root first.  Touching ones are joined except where
+ * contexts part: attention recognises a shared prefix by equal spans. */
 static ap_status add_spans(struct ap_session *s, int32_t row, struct ap_err *err)
 {
-    size_t pages = 0;
+    size_t most = 0;
     for (int32_t up = row / AP_KV_PAGE; up >= 0; up = s->tree.node[up].parent)
-        pages++;
-    AP_TRY(ap__grow((void **)&s->span, &s->span_cap, s->span_count + pages, sizeof *s->span, err));
+        most += 1 + (size_t)__builtin_popcount(s->tree.node[up].splits);
+    AP_TRY(ap__grow((void **)&s->span, &s->span_cap, s->span_count + most, sizeof *s->span, err));
     struct ap_span *out = s->span + s->span_count;
     int32_t n = 0, node = row / AP_KV_PAGE, at = row % AP_KV_PAGE;
     for (; node >= 0; at = s->tree.node[node].at, node = s->tree.node[node].parent) {
-        int32_t start = node * AP_KV_PAGE;
-        if (at == 0)
-            continue;
-        if (n > 0 && start + at == out[n - 1].start) {
-            out[n - 1].start = start;
-            out[n - 1].len += at;
-        } else {
-            out[n++] = (struct ap_span){start, at};
+        uint32_t splits = s->tree.node[node].splits;
+        for (int32_t end = at, from; end > 0; end = from) {
+            uint32_t below = splits & ((1u << end) - 1u);
+            from = below != 0 ? 31 - __builtin_clz(below) : 0;
+            n = put_span(out, n, node * AP_KV_PAGE + from, end - from, !(splits & 1u << end));
         }
     }
-    for (int32_t i = 0; i < n / 2; i++) {
-        struct ap_span swap = out[i];
-        out[i] = out[n - 1 - i];
-        out[n - 1 - i] = swap;
-    }
+    reverse_spans(out, n);
     s->span_count += (size_t)n;
     return AP_OK;
 }
