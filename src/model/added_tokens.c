@@ -24,7 +24,8 @@ static ap_status read_pattern(struct ap_added_token *t, const char *place, const
     ap__buf_init(&pattern, 0);
     ap_status status = AP_OK;
     if (t->normalized && ap__utf8_valid(t->content, strlen(t->content)))
-        status = ap__normalizer_apply(normalizer, t->content, strlen(t->content), false, &pattern, err);
+        status = ap__normalizer_apply(normalizer, t->content, strlen(t->content), false, &pattern, NULL,
+                                      err);
     else
         status = ap__buf_puts(&pattern, t->content);
     if (status == AP_OK) {

@@ -9,7 +9,7 @@
 #include "model/normalizer.h"
 
 struct ap_added_token {
-    char *content;        /* as the file spells it */
+    char *content;        /* as the file spells it; unlike the pattern, which decoding gives back, not normalized */
     char *pattern;        /* (pattern_len,) what is looked for */
     size_t pattern_len;
     int32_t id;

@@ -160,7 +160,7 @@ static bool is_space(utf8proc_int32_t c)
            category == UTF8PROC_CATEGORY_ZP;
 }
 
-static void run_strip(const struct step *s, const char *text, size_t len, struct ap_buf *out)
+static void run_strip(const struct step *s, const char *text, size_t len, struct ap_buf *out, bool *trimmed)
 {
     size_t begin = 0, end = 0;
     bool started = !s->left;
@@ -179,6 +179,7 @@ static void run_strip(const struct step *s, const char *text, size_t len, struct
         end = len;
     if (started && end > begin)
         ap__buf_add(out, text + begin, end - begin);
+    *trimmed = *trimmed || begin > 0;
 }
 
 static ap_status run_replace(const struct step *s, const char *text, size_t len, struct ap_buf *out,
@@ -199,12 +200,12 @@ static ap_status run_replace(const struct step *s, const char *text, size_t len,
 }
 
 static ap_status run_step(const struct step *s, const char *text, size_t len, bool continues, struct ap_buf *out,
-                          struct ap_err *err)
+                          bool *trimmed, struct ap_err *err)
 {
     switch (s->kind) {
     case STEP_UNICODE: return run_unicode(s, text, len, out);
     case STEP_LOWERCASE: run_lowercase(text, len, out); break;
-    case STEP_STRIP: run_strip(s, text, len, out); break;
+    case STEP_STRIP: run_strip(s, text, len, out, trimmed); break;
     case STEP_REPLACE: return run_replace(s, text, len, out, err);
     case STEP_PREPEND:
         if (len > 0 && !continues)
@@ -216,15 +217,17 @@ static ap_status run_step(const struct step *s, const char *text, size_t len, bo
 }
 
 ap_status ap__normalizer_apply(const struct ap_normalizer *n, const char *text, size_t len, bool continues,
-                               struct ap_buf *out, struct ap_err *err)
+                               struct ap_buf *out, bool *trimmed, struct ap_err *err)
 {
     struct ap_buf from, to;
+    bool ignored = false;
     ap__buf_init(&from, 0);
     ap__buf_init(&to, 0);
     ap_status status = AP_OK;
     for (int32_t i = 0; status == AP_OK && i < n->count; i++) {
         ap__buf_clear(&to);
-        status = run_step(&n->step[i], i ? ap__buf_cstr(&from) : text, i ? from.len : len, continues, &to, err);
+        status = run_step(&n->step[i], i ? ap__buf_cstr(&from) : text, i ? from.len : len, continues, &to,
+                          trimmed ? trimmed : &ignored, err);
         if (status == AP_OK && to.failed)
             status = AP_E_MEMORY;
         struct ap_buf swap = from;

@@ -14,8 +14,8 @@ ap_status ap__normalizer_new(const json_t *spec, const char *place, struct ap_no
 void ap__normalizer_free(struct ap_normalizer *n);
 
 /* Append to out the normal form of text, which must be valid UTF-8. continues: the text goes on from other bytes, so
- * that nothing is put before it. */
+ * that nothing is put before it.  *trimmed (may be NULL) becomes true when its first characters were stripped. */
 ap_status ap__normalizer_apply(const struct ap_normalizer *n, const char *text, size_t len, bool continues,
-                               struct ap_buf *out, struct ap_err *err) AP_MUST_CHECK;
+                               struct ap_buf *out, bool *trimmed, struct ap_err *err) AP_MUST_CHECK;
 
 #endif

@@ -133,7 +133,9 @@ static ap_status encode_valid(struct encoder *e, const char *text, size_t len, s
     struct ap_added_match m;
     size_t at = 0;
     ap__buf_clear(&e->normal);
-    AP_TRY(ap__normalizer_apply(e->tok->normalizer, text, len, w.continues, &e->normal, err));
+    bool trimmed = false;
+    AP_TRY(ap__normalizer_apply(e->tok->normalizer, text, len, w.continues, &e->normal, &trimmed, err));
+    w.first = w.first && !trimmed;
     const char *normal = ap__buf_cstr(&e->normal);
     while (ap__added_find(&e->tok->added, true, e->specials, normal, e->normal.len, at, &m)) {
         AP_TRY(encode_plain(e, normal + at, m.start - at, w, err));
@@ -199,10 +201,11 @@ ap_status ap__tokenizer_cut(const struct ap_tokenizer *tok, const char *text, si
                             struct ap_err *err)
 {
     struct ap_buf normal;
+    bool trimmed = false;
     ap__buf_init(&normal, 0);
-    ap_status status = ap__normalizer_apply(tok->normalizer, text, len, false, &normal, err);
+    ap_status status = ap__normalizer_apply(tok->normalizer, text, len, false, &normal, &trimmed, err);
     if (status == AP_OK)
-        status = ap__pretokenizer_cut(tok->pretokenizer, ap__buf_cstr(&normal), normal.len, true, false, out, err);
+        status = ap__pretokenizer_cut(tok->pretokenizer, ap__buf_cstr(&normal), normal.len, !trimmed, false, out, err);
     ap__buf_deinit(&normal);
     return status;
 }
@@ -222,8 +225,8 @@ ap_status ap__tokenizer_decode(const struct ap_tokenizer *tok, const int32_t *id
         struct ap_part p = {0};
         if (added && added->special && !specials)
             continue;
-        p.text = added ? added->content : ap__bpe_text(tok->bpe, id[i], &p.len);
-        p.len = added ? strlen(added->content) : p.len;
+        p.text = added ? added->pattern : ap__bpe_text(tok->bpe, id[i], &p.len);
+        p.len = added ? added->pattern_len : p.len;
         if (!p.text) {
             status = ap__fail(err, AP_E_ARG, NULL, "there is no token %d", id[i]);
             goto done;
