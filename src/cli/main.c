@@ -17,8 +17,18 @@
 
 /* Every command, in the order of the help.  To add one: cmd_NAME.c, a name in command.h, a line here. */
 static const struct ap_command *const commands[] = {
+    &ap__cmd_run,
+    &ap__cmd_solve,
+    &ap__cmd_collect,
+    &ap__cmd_pairs,
+    &ap__cmd_train,
+    &ap__cmd_eval,
+    &ap__cmd_report,
+    &ap__cmd_compare,
     &ap__cmd_call,
     &ap__cmd_prove,
+    &ap__cmd_tokenize,
+    &ap__cmd_model,
     NULL,
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands - 1)
