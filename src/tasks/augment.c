@@ -89,8 +89,7 @@ static ap_status write_layout(const struct layout *l, const uint32_t *order, str
     for (int32_t i = 0; i < l->n; i++)
         (void)ap__buf_printf(&text, "%d. %.*s\n", i + 1, (int)l->length[order[i]], l->line[order[i]]);
     (void)ap__buf_puts(&text, l->rest);
-    ap_status st = text.failed ? ap__fail(err, AP_E_MEMORY, NULL, "no memory to shuffle a problem")
-                               : ap__problem_set(&out->question, ap__buf_cstr(&text), err);
+    ap_status st = ap__problem_set_buf(&out->question, &text, err);
     ap__buf_deinit(&text);
     return st;
 }

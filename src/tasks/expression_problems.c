@@ -189,7 +189,7 @@ static ap_status make_expression(const struct ap_problem_key *key, struct ap_pro
     ap__buf_init(&text, 0);
     const char *style = write_question(&words, &e, &text);
     snprintf(name, sizeof name, "%s-%d", style, (int)e.calc.n);
-    ap_status st = ap__problem_set(&out->question, ap__buf_cstr(&text), err);
+    ap_status st = ap__problem_set_buf(&out->question, &text, err);
     if (st == AP_OK)
         st = ap__problem_set(&out->template_name, name, err);
     if (st == AP_OK)

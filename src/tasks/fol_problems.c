@@ -24,7 +24,10 @@ static ap_status write_premises(const struct ap_theory *t, struct ap_buf *questi
         (void)ap__buf_printf(question, "%d. ", i + 1);
         ap__sentence_english(t, &t->premise[i], question);
         (void)ap__buf_putc(question, '\n');
-        st = ap__problem_add_premise(out, ap__buf_cstr(&formula), err);
+        if (formula.failed)
+            st = ap__fail(err, AP_E_MEMORY, NULL, "no memory for a formula");
+        if (st == AP_OK)
+            st = ap__problem_add_premise(out, ap__buf_cstr(&formula), err);
         if (st == AP_OK)
             st = ap__problem_add_call(out, err, "AddPremise('%s')", ap__buf_cstr(&formula));
     }
@@ -40,7 +43,8 @@ static ap_status write_goal(const struct ap_shape *shape, struct ap_buf *questio
     ap__sentence_formula(&shape->theory, &shape->theory.goal, &formula);
     (void)ap__buf_puts(question, "Is it true? ");
     ap__sentence_english(&shape->theory, &shape->theory.goal, question);
-    ap_status st = ap__problem_add_call(out, err, "Prove('%s')", ap__buf_cstr(&formula));
+    ap_status st = formula.failed ? ap__fail(err, AP_E_MEMORY, NULL, "no memory for a formula")
+                                  : ap__problem_add_call(out, err, "Prove('%s')", ap__buf_cstr(&formula));
     if (st == AP_OK)
         st = ap__problem_add_call(out, err, "Answer('%s')", ap__truth_text(shape->truth));
     ap__buf_deinit(&formula);
@@ -58,7 +62,7 @@ static ap_status make_entailment(const struct ap_problem_key *key, struct ap_pro
     if (st == AP_OK)
         st = write_goal(&shape, &question, out, err);
     if (st == AP_OK)
-        st = ap__problem_set(&out->question, ap__buf_cstr(&question), err);
+        st = ap__problem_set_buf(&out->question, &question, err);
     if (st == AP_OK)
         st = ap__problem_set(&out->answer, ap__truth_text(shape.truth), err);
     if (st == AP_OK)
@@ -82,9 +86,9 @@ static ap_status make_translation(const struct ap_problem_key *key, struct ap_pr
     ap__buf_init(&formula, 0);
     ap__sentence_english(&theory, &theory.premise[0], &question);
     ap__sentence_formula(&theory, &theory.premise[0], &formula);
-    ap_status st = ap__problem_set(&out->question, ap__buf_cstr(&question), err);
+    ap_status st = ap__problem_set_buf(&out->question, &question, err);
     if (st == AP_OK)
-        st = ap__problem_set(&out->answer, ap__buf_cstr(&formula), err);
+        st = ap__problem_set_buf(&out->answer, &formula, err);
     if (st == AP_OK)
         st = ap__problem_set(&out->template_name, names[theory.premise[0].form], err);
     if (st == AP_OK)

@@ -43,6 +43,8 @@ bool ap__generator_key(const struct ap_problem *p, const struct ap_generator **g
 
 /* ---- for generators: fill a problem; all copy ---- */
 ap_status ap__problem_set(char **field, const char *text, struct ap_err *err) AP_MUST_CHECK;
+/* The buffer's text; AP_E_MEMORY when an append to it failed. */
+ap_status ap__problem_set_buf(char **field, const struct ap_buf *text, struct ap_err *err) AP_MUST_CHECK;
 ap_status ap__problem_add_call(struct ap_problem *p, struct ap_err *err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4))) AP_MUST_CHECK;
 ap_status ap__problem_add_premise(struct ap_problem *p, const char *formula, struct ap_err *err) AP_MUST_CHECK;

@@ -67,10 +67,9 @@ static ap_status set_answer(const char *label, const char *place, struct ap_prob
     return ap__fail(err, AP_E_FORMAT, place, "the label must be True, False, Unknown or Uncertain, not `%.40s`", label);
 }
 
-static ap_status set_question(struct ap_buf *text, const char *place, struct ap_problem *out, struct ap_err *err)
+static ap_status set_question(struct ap_buf *text, struct ap_problem *out, struct ap_err *err)
 {
-    ap_status st = text->failed ? ap__fail(err, AP_E_MEMORY, place, "no memory for the question")
-                                : ap__problem_set(&out->question, ap__buf_cstr(text), err);
+    ap_status st = ap__problem_set_buf(&out->question, text, err);
     ap__buf_deinit(text);
     return st;
 }
@@ -124,7 +123,7 @@ static ap_status read_context_record(const json_t *record, const char *place, st
     }
     (void)ap__buf_puts(&text, "Is it true? ");
     add_trimmed(&text, statement + 1, strlen(statement + 1));
-    return set_question(&text, place, out, err);
+    return set_question(&text, out, err);
 }
 
 static size_t count_options(const json_t *record)
@@ -238,7 +237,7 @@ static ap_status read_folio(const json_t *record, const char *place, struct ap_p
     }
     (void)ap__buf_puts(&text, "Is it true? ");
     add_trimmed(&text, conclusion, strlen(conclusion));
-    return set_question(&text, place, out, err);
+    return set_question(&text, out, err);
 }
 
 static bool detect_folio(const json_t *record)

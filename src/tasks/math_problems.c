@@ -212,7 +212,7 @@ static ap_status make_word_problem(const struct ap_problem_key *key, struct ap_p
     if (!write_text(&words, &s, &text))
         st = ap__fail(err, AP_E_FORMAT, s.template->name, "the template has an unknown placeholder");
     if (st == AP_OK)
-        st = ap__problem_set(&out->question, ap__buf_cstr(&text), err);
+        st = ap__problem_set_buf(&out->question, &text, err);
     if (st == AP_OK)
         st = ap__problem_set(&out->template_name, s.template->name, err);
     if (st == AP_OK)

@@ -76,6 +76,13 @@ ap_status ap__problem_set(char **field, const char *text, struct ap_err *err)
     return AP_OK;
 }
 
+ap_status ap__problem_set_buf(char **field, const struct ap_buf *text, struct ap_err *err)
+{
+    if (text->failed)
+        return ap__fail(err, AP_E_MEMORY, NULL, "no memory for a problem's text");
+    return ap__problem_set(field, ap__buf_cstr(text), err);
+}
+
 /* Takes text, also on failure. */
 static ap_status push_text(char ***list, int32_t *n, char *text, struct ap_err *err)
 {

@@ -134,12 +134,13 @@ static ap_status find_file(struct reader *r, const char *name, char **out)
         (void)ap__buf_add(&beside, r->doc->path, dir);
     (void)ap__buf_puts(&beside, name);
     char *found = NULL;
-    if (ap__file_exists(ap__buf_cstr(&beside)))
-        *out = copy(r, ap__buf_cstr(&beside));
-    else if (ap__data_find(name, &found, NULL) == AP_OK)
-        *out = copy(r, found);
-    else
-        *out = copy(r, name); /* missing: said when it is read, so that the task still opens without it */
+    ap_status st = beside.failed ? AP_E_MEMORY : AP_OK;
+    if (st == AP_OK && !ap__file_exists(ap__buf_cstr(&beside)))
+        st = ap__data_find(name, &found, NULL);
+    if (st == AP_E_NOT_FOUND) /* said when it is read, so that the task opens without it */
+        *out = copy(r, name);
+    else if (st == AP_OK)
+        *out = copy(r, found ? found : ap__buf_cstr(&beside));
     ap__free(found);
     ap__buf_deinit(&beside);
     return *out ? AP_OK : ap__fail(r->err, AP_E_MEMORY, r->doc->path, "no memory for the task");
@@ -317,6 +318,15 @@ static ap_status open_path(const char *path, struct ap_task **out, struct ap_err
     return AP_OK;
 }
 
+static ap_status unknown_task(const char *name, const struct ap_err *why, struct ap_err *err)
+{
+    static const char *const names[] = {"fol-entailment", "fol-translation", "math-word", "math-expression", "gsm8k"};
+    const char *near = ap__nearest(name, names, sizeof names / sizeof names[0]);
+    if (near)
+        return ap__fail(err, why->code, NULL, "there is no task called `%.100s`; did you mean `%s`?", name, near);
+    return ap__fail(err, why->code, NULL, "there is no task called `%.100s`: %s", name, why->message);
+}
+
 /* A path as it is given, else tasks/NAME.yaml. */
 ap_status ap__task_open(const char *name_or_path, struct ap_task **out, struct ap_err *err)
 {
@@ -328,13 +338,14 @@ ap_status ap__task_open(const char *name_or_path, struct ap_task **out, struct a
     ap__buf_init(&name, 0);
     (void)ap__buf_printf(&name, is_path ? "%s" : "tasks/%s.yaml", name_or_path);
     struct ap_err why;
-    ap_status st = ap__data_find(ap__buf_cstr(&name), &path, &why);
+    ap_status st = name.failed ? ap__fail(&why, AP_E_MEMORY, name_or_path, "no memory for a path")
+                               : ap__data_find(ap__buf_cstr(&name), &path, &why);
     if (st == AP_OK)
         st = open_path(path, out, err);
-    else if (is_path)
+    else if (is_path || st == AP_E_MEMORY)
         *err = why;
     else
-        st = ap__fail(err, st, NULL, "there is no task called `%.100s`: %s", name_or_path, why.message);
+        st = unknown_task(name_or_path, &why, err);
     ap__buf_deinit(&name);
     ap__free(path);
     return st;
