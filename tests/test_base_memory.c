@@ -145,6 +145,26 @@ static void a_reset_arena_repeats_its_work_without_the_heap(void **state)
     ap__arena_deinit(&arena);
 }
 
+/* Steps of a training differ in size; the arena must not keep a block for every size it ever saw. */
+static void an_arena_of_varying_steps_stays_within_its_largest_step(void **state)
+{
+    (void)state;
+    struct ap_arena arena;
+    struct ap_rng rng = ap__rng_make(1, "steps", 0, 0, 0);
+    ap__arena_init(&arena, 0);
+    size_t largest = 0;
+    for (int step = 0; step < 200; step++) {
+        uint32_t unit = 1000 + ap__rng_below(&rng, 400000);
+        for (uint32_t i = 0; i < 8; i++)
+            assert_non_null(ap__arena_alloc(&arena, unit * (1 + i % 3)));
+        if (arena.used > largest)
+            largest = arena.used;
+        ap__arena_reset(&arena);
+        assert_true(arena.reserved <= largest + largest / 4 + 4096);
+    }
+    ap__arena_deinit(&arena);
+}
+
 static void zeroed_arena_memory_is_zero_after_reuse(void **state)
 {
     (void)state;
@@ -236,6 +256,7 @@ int main(void)
         cmocka_unit_test(an_arena_stops_at_its_ceiling_and_stays_usable),
         cmocka_unit_test(releasing_a_mark_gives_back_all_that_came_after_it),
         cmocka_unit_test(a_reset_arena_repeats_its_work_without_the_heap),
+        cmocka_unit_test(an_arena_of_varying_steps_stays_within_its_largest_step),
         cmocka_unit_test(zeroed_arena_memory_is_zero_after_reuse),
         cmocka_unit_test(an_arena_survives_a_failed_allocation),
         cmocka_unit_test(a_buffer_grows_by_bytes_strings_and_formats),

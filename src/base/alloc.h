@@ -30,7 +30,7 @@ uint64_t ap__alloc_count(void);
  * every run; a failed allocation leaves the arena as it was. */
 struct ap_arena {
     struct ap_arena_block *head;    /* block in use; older ones before, empty ones after it */
-    size_t used, reserved, ceiling; /* bytes; ceiling 0 = none */
+    size_t used, peak, reserved, ceiling; /* bytes; ceiling 0 = none */
 };
 struct ap_arena_mark {
     struct ap_arena_block *block;
@@ -38,7 +38,7 @@ struct ap_arena_mark {
 };
 void ap__arena_init(struct ap_arena *arena, size_t ceiling);
 void ap__arena_deinit(struct ap_arena *arena);
-void ap__arena_reset(struct ap_arena *arena); /* keeps its blocks */
+void ap__arena_reset(struct ap_arena *arena); /* keeps its memory, as one block */
 void *ap__arena_alloc(struct ap_arena *arena, size_t size);  /* 64-byte aligned, NOT zeroed */
 void *ap__arena_zalloc(struct ap_arena *arena, size_t size); /* zeroed */
 char *ap__arena_strdup(struct ap_arena *arena, const char *s);         /* packed: not aligned */

@@ -5,7 +5,10 @@
  *
  * An allocation comes from the head; when it does not fit, from the next kept
  * block, else from a new one put after the head.  A mark is a position in the
- * chain; releasing it empties all that lies behind.  One arena per lifetime. */
+ * chain; releasing it empties all that lies behind.  One arena per lifetime.
+ *
+ * A reset melts a chain into one block that would have held everything so far:
+ * work of varying size repeats in bounded memory and without the heap. */
 #include "base/alloc.h"
 
 #include <string.h>
@@ -44,11 +47,6 @@ void ap__arena_deinit(struct ap_arena *arena)
     ap__arena_init(arena, arena->ceiling);
 }
 
-void ap__arena_reset(struct ap_arena *arena)
-{
-    ap__arena_release(arena, (struct ap_arena_mark){0});
-}
-
 /* A new block of at least `need` bytes behind the head, which it becomes. */
 static struct ap_arena_block *push_block(struct ap_arena *arena, size_t need)
 {
@@ -79,6 +77,19 @@ static struct ap_arena_block *push_block(struct ap_arena *arena, size_t need)
     return b;
 }
 
+void ap__arena_reset(struct ap_arena *arena)
+{
+    size_t peak = arena->peak;
+    struct ap_arena_block *head = arena->head;
+    if (!head || (!head->prev && !head->next)) {
+        ap__arena_release(arena, (struct ap_arena_mark){0});
+        return;
+    }
+    ap__arena_deinit(arena);
+    push_block(arena, peak + peak / 8 + ALIGN); /* without memory for it the chain just grows anew */
+    arena->peak = peak;
+}
+
 static void *take(struct ap_arena *arena, size_t size, size_t align)
 {
     struct ap_arena_block *b = arena->head;
@@ -102,6 +113,8 @@ static void *take(struct ap_arena *arena, size_t size, size_t align)
     }
     b->used = at + size;
     arena->used += padding + size;
+    if (arena->used > arena->peak)
+        arena->peak = arena->used;
     return b->data + at;
 }
 
