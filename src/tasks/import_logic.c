@@ -181,14 +181,15 @@ static void drop_gold(struct ap_problem *p)
 }
 
 /* Premises and chain from the annotation, or none at all when a formula of it
- * cannot be read or is missing (the training file has no goals). */
+ * cannot be read or the goal is missing (as in the training file).  There may be
+ * more or fewer formulas than sentences. */
 static ap_status read_gold(const json_t *record, const char *label, struct ap_problem *out, struct ap_err *err)
 {
     const json_t *formulas = json_object_get(record, "premises-FOL"), *item;
     const char *goal = ap__json_str_or(record, "conclusion-FOL", NULL);
     struct ap_buf text;
     size_t i;
-    bool complete = goal && json_array_size(formulas) == json_array_size(json_object_get(record, "premises"));
+    bool complete = goal != NULL && json_array_size(formulas) > 0;
     ap_status st = AP_OK;
     ap__buf_init(&text, 0);
     json_array_foreach(formulas, i, item)
