@@ -19,6 +19,7 @@
 static const struct ap_command *const commands[] = {
     &ap__cmd_run,
     &ap__cmd_solve,
+    &ap__cmd_problems,
     &ap__cmd_collect,
     &ap__cmd_pairs,
     &ap__cmd_train,
