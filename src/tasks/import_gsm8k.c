@@ -111,6 +111,24 @@ static struct ap_calc_arg add_step(struct parser *p, enum ap_calc_op op, const s
     return (struct ap_calc_arg){.ref = p->calc->n++};
 }
 
+/* Take one more operand; "(2*3)*4" is one product of three. */
+static void add_operand(struct parser *p, enum ap_calc_op many, struct ap_calc_arg operand, struct ap_calc_arg *args,
+                        int32_t *n)
+{
+    struct ap_calc *calc = p->calc;
+    const struct ap_calc_step *step = operand.ref >= 0 ? &calc->step[operand.ref] : NULL;
+    bool merge = step && operand.ref == calc->n - 1 && step->op == many && *n + step->n <= AP_CALC_ARGS;
+    if (merge) {
+        memcpy(args + *n, step->arg, (size_t)step->n * sizeof *args);
+        *n += step->n;
+        calc->n--;
+    } else if (*n < AP_CALC_ARGS) {
+        args[(*n)++] = operand;
+    } else {
+        (void)fail(p);
+    }
+}
+
 /* Operands joined by operators of one level: `many` takes any number at once, `two` is binary. */
 static struct ap_calc_arg level(struct parser *p, struct ap_calc_arg (*operand)(struct parser *), char many_sign,
                                 enum ap_calc_op many, char two_sign, enum ap_calc_op two)
@@ -119,9 +137,11 @@ static struct ap_calc_arg level(struct parser *p, struct ap_calc_arg (*operand)(
     int32_t n = 1;
     while (!p->failed) {
         if (take(p, many_sign)) {
-            if (n == AP_CALC_ARGS)
-                return fail(p);
-            args[n++] = operand(p);
+            if (n == 1) {
+                n = 0;
+                add_operand(p, many, args[0], args, &n);
+            }
+            add_operand(p, many, operand(p), args, &n);
         } else if (take(p, two_sign)) {
             if (two_sign == '/')
                 (void)take(p, '/'); /* "560//10" */
