@@ -24,7 +24,7 @@ static const struct ap_option options[] = {
     AP_OPTION_FLAG("tokens", &tokens, "print one token per line: id, tab, its text"),
     AP_OPTION_FLAG("decode", &decode, "the other way: ids, parted by white space, to text"),
     AP_OPTION_FLAG("count", &count, "count the pieces that are tokenized apart: count, tab, tokens, tab, piece"),
-    AP_OPTION_LIST("field", "NAME", &fields, "with --count: the input is JSONL, count these members; may be repeated"),
+    AP_OPTION_LIST("field", "NAME", &fields, "with --count: the input is JSONL, count these members"),
     AP_OPTION_END,
 };
 
