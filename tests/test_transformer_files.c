@@ -1,0 +1,203 @@
+/* test_transformer_files.c - models from and to folders: configs, binding, dtypes, and what is wrong with them. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "model/safetensors.h"
+#include "tiny_model.h"
+
+static char dir[64];
+
+static int make_dir(void **state)
+{
+    (void)state;
+    snprintf(dir, sizeof dir, "/tmp/apprentice_files_XXXXXX");
+    return mkdtemp(dir) == NULL;
+}
+
+static int drop_dir(void **state)
+{
+    (void)state;
+    remove_dir(dir);
+    return 0;
+}
+
+static void write_config(const char *text)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/config.json", dir);
+    OK(ap__file_write(path, text, strlen(text), err));
+}
+
+#define SIZES "\"hidden_size\": 64, \"num_hidden_layers\": 3, \"num_attention_heads\": 4, \"intermediate_size\": 96, " \
+              "\"vocab_size\": 100"
+
+static void a_config_is_read_with_the_defaults_of_transformers(void **state)
+{
+    (void)state;
+    struct ap_config c;
+    write_config("{\"model_type\": \"llama\", " SIZES "}");
+    OK(ap__config_load(dir, &c, err));
+    assert_true(c.D == 64 && c.L == 3 && c.H == 4 && c.Hkv == 4 && c.Dh == 16 && c.F == 96 && c.V == 100);
+    assert_true(c.theta == 10000.0f && c.eps == 1e-6f && !c.tied && c.bos == -1 && c.max_position == 2048);
+    write_config("{\"model_type\": \"llama\", " SIZES ", \"num_key_value_heads\": 2, \"head_dim\": 8, \"rms_norm_eps\": "
+                 "1e-5, \"rope_theta\": 500000, \"tie_word_embeddings\": true, \"eos_token_id\": [7, 8], "
+                 "\"bos_token_id\": 1, \"rope_scaling\": null}");
+    OK(ap__config_load(dir, &c, err));
+    assert_true(c.Hkv == 2 && c.Dh == 8 && c.theta == 500000.0f && c.eps == 1e-5f && c.tied && c.eos == 7 && c.bos == 1);
+    write_config("{\"model_type\": \"llama\", " SIZES ", \"rope_parameters\": {\"rope_type\": \"default\", "
+                 "\"rope_theta\": 250}}");
+    OK(ap__config_load(dir, &c, err));
+    assert_true(c.theta == 250.0f);
+}
+
+static void check_refused(const char *text, const char *message)
+{
+    struct ap_config c;
+    write_config(text);
+    FAILS(AP_E_FORMAT, message, ap__config_load(dir, &c, err));
+}
+
+static void unsupported_configs_are_refused_by_key_and_value(void **state)
+{
+    (void)state;
+    struct ap_config c;
+    FAILS(AP_E_NOT_FOUND, "", ap__config_load("/nonexistent", &c, err));
+    check_refused("[]", "object");
+    check_refused("{\"model_type\": \"gpt2\"}", "`model_type` is gpt2");
+    check_refused("{" SIZES "}", "`model_type` is missing");
+    check_refused("{\"model_type\": \"llama\", " SIZES ", \"hidden_act\": \"gelu\"}", "`hidden_act` is gelu");
+    check_refused("{\"model_type\": \"llama\", " SIZES ", \"attention_bias\": true}", "`attention_bias` is true");
+    check_refused("{\"model_type\": \"llama\", " SIZES ", \"quantization_config\": {\"bits\": 4}}",
+                  "`quantization_config` is {\"bits\":4}");
+    check_refused("{\"model_type\": \"llama\", " SIZES ", \"rope_scaling\": {\"rope_type\": \"llama3\"}}",
+                  "`rope_scaling` is {\"rope_type\":\"llama3\"}");
+    check_refused("{\"model_type\": \"llama\", \"hidden_size\": 64}", "num_hidden_layers");
+    check_refused("{\"model_type\": \"llama\", " SIZES ", \"num_key_value_heads\": 3}", "multiple");
+    check_refused("{\"model_type\": \"llama\", " SIZES ", \"head_dim\": 7}", "even");
+    check_refused("{\"model_type\": \"llama\", " SIZES ", \"head_dim\": 512}", "`head_dim` must be from 1 to 256");
+    check_refused("{\"model_type\": \"llama\", " SIZES ", \"num_key_value_heads\": -1}", "positive");
+}
+
+static void a_saved_model_is_the_same_when_opened(void **state)
+{
+    (void)state;
+    for (int tied = 0; tied < 2; tied++) {
+        struct ap_config shape = tiny_config();
+        shape.tied = tied;
+        shape.eos = 3;
+        struct ap_model *a = tiny_model(&shape, 1), *b = NULL;
+        int64_t n, k;
+        OK(ap__model_save(a, dir, AP_F32, err));
+        OK(ap__model_open(dir, &b, err));
+        assert_memory_equal(ap__model_config(b), &shape, sizeof shape);
+        assert_int_equal(ap__model_parameters(b), ap__model_parameters(a));
+        OK(ap__model_train_full(b, err));
+        float *x = copy_values(a, &n), *y = copy_values(b, &k);
+        assert_int_equal(n, k);
+        assert_int_equal(n, ap__model_parameters(a));
+        assert_memory_equal(x, y, (size_t)n * sizeof *x);
+        ap__free(x);
+        ap__free(y);
+        ap__model_free(a);
+        ap__model_free(b);
+    }
+}
+
+/* A model in bf16 computes what the same numbers in f32 compute. */
+static void a_bf16_model_equals_its_rounded_self(void **state)
+{
+    (void)state;
+    static const int32_t token[] = {1, 5, 9, 2, 30, 7, 7, 12};
+    static const uint8_t trained[] = {0, 1, 1, 1, 1, 1, 1, 1};
+    struct ap_config shape = tiny_config();
+    struct ap_model *m = tiny_model(&shape, 1), *mapped = NULL;
+    struct ap_train_example e[2] = {{.chosen = {token, trained, 8}}, {.chosen = {token, trained, 8}}};
+    struct ap_arena step;
+    ap__arena_init(&step, 0);
+    OK(ap__model_save(m, dir, AP_BF16, err));
+    OK(ap__model_open(dir, &mapped, err));
+    OK(ap__batch_reference(mapped, &e[0], 1, 0, &step, err));
+    OK(ap__model_train_full(mapped, err)); /* now f32 copies of the same numbers */
+    OK(ap__batch_reference(mapped, &e[1], 1, 0, &step, err));
+    assert_below("log-prob", fabs(e[0].ref_chosen - e[1].ref_chosen), 1e-4, 0);
+    OK(ap__batch_reference(m, &e[1], 1, 0, &step, err));
+    assert_true(e[0].ref_chosen != e[1].ref_chosen);
+    ap__arena_deinit(&step);
+    ap__model_free(mapped);
+    ap__model_free(m);
+}
+
+/* Save a model, then write its tensors again with k_proj reshaped or left out, or one more. */
+static void tamper(bool reshape, bool leave_out, const char *extra)
+{
+    struct ap_config shape = tiny_config();
+    struct ap_model *m = tiny_model(&shape, 1);
+    struct ap_model_param param[64];
+    struct ap_tensor_entry entry[66];
+    char path[128];
+    float number = 0.0f;
+    size_t n = 0;
+    int32_t count = ap__model_params(m, param, 64);
+    OK(ap__model_save(m, dir, AP_F32, err));
+    for (int32_t i = 0; i < count; i++) {
+        if (i == 3 && leave_out)
+            continue;
+        entry[n] = (struct ap_tensor_entry){param[i].name, AP_F32, param[i].cols > 0 ? 2 : 1,
+                                            {param[i].rows, param[i].cols > 0 ? param[i].cols : 1, 1, 1}, param[i].w};
+        if (i == 3 && reshape) {
+            entry[n].shape[0] = param[i].cols;
+            entry[n].shape[1] = param[i].rows;
+        }
+        n++;
+    }
+    if (extra != NULL)
+        entry[n++] = (struct ap_tensor_entry){extra, AP_F32, 1, {1, 1, 1, 1}, &number};
+    snprintf(path, sizeof path, "%s/model.safetensors", dir);
+    OK(ap__safetensors_write(path, entry, n, NULL, err));
+    ap__model_free(m);
+}
+
+static void wrong_tensors_are_named_with_what_was_expected(void **state)
+{
+    (void)state;
+    struct ap_model *m = NULL;
+    tamper(true, false, NULL);
+    FAILS(AP_E_FORMAT, "`model.layers.0.self_attn.k_proj.weight` must have shape (12, 24)", ap__model_open(dir, &m, err));
+    tamper(false, true, NULL);
+    FAILS(AP_E_NOT_FOUND, "model.layers.0.self_attn.k_proj.weight", ap__model_open(dir, &m, err));
+    tamper(false, false, "model.layers.0.self_attn.q_proj.bias");
+    FAILS(AP_E_FORMAT, "`model.layers.0.self_attn.q_proj.bias` has no place", ap__model_open(dir, &m, err));
+    tamper(false, false, "model.layers.0.self_attn.rotary_emb.inv_freq");
+    OK(ap__model_open(dir, &m, err));
+    ap__model_free(m);
+}
+
+static void a_new_model_needs_a_sound_shape(void **state)
+{
+    (void)state;
+    struct ap_config shape = tiny_config();
+    struct ap_model *m = NULL;
+    shape.L = 0;
+    FAILS(AP_E_FORMAT, "`num_hidden_layers`", ap__model_new(&shape, 1, &m, err));
+    shape = tiny_config();
+    shape.eps = 0.0f;
+    FAILS(AP_E_FORMAT, "rms_norm_eps", ap__model_new(&shape, 1, &m, err));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_config_is_read_with_the_defaults_of_transformers),
+        cmocka_unit_test(unsupported_configs_are_refused_by_key_and_value),
+        cmocka_unit_test(a_saved_model_is_the_same_when_opened),
+        cmocka_unit_test(a_bf16_model_equals_its_rounded_self),
+        cmocka_unit_test(wrong_tensors_are_named_with_what_was_expected),
+        cmocka_unit_test(a_new_model_needs_a_sound_shape),
+    };
+    return cmocka_run_group_tests(tests, make_dir, drop_dir);
+}
