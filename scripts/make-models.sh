@@ -11,30 +11,43 @@ ap=${1:?usage: scripts/make-models.sh PROGRAM [WORK_FOLDER]}
 work=${2:-build/models}
 mkdir -p "$work"
 
-# The same problems in both: short and long entailment, word problems.
-tasks=(--task models/training/fol-mixed.yaml=16 --task math-word=32)
-sft=("$ap" train --method sft --optimizer muon --schedule hold-linear --checkpoint-every 100)
+# One thread each, two trainings at a time: small matrices gain little from a second thread.
+export OMP_NUM_THREADS=1
 
-# train NAME FROM STEPS OPTION... : SFT from a folder into work/NAME, unless that is there.
-train() {
-    local name=$1 from=$2 steps=$3
-    shift 3
-    [ -f "$work/$name/model.safetensors" ] && return
-    "${sft[@]}" "${tasks[@]}" --model "$from" --steps "$steps" --out "$work/$name" \
-        --checkpoint "$work/$name.checkpoint" --log "$work/$name.csv" "$@"
+new() { # NAME SEED OPTION... : random weights and the bundled vocabulary
+    local name=$1 seed=$2
+    shift 2
+    [ -f "$work/$name/config.json" ] || "$ap" model new "$work/$name" --seed "$seed" --context 4096 "$@"
 }
 
-[ -f "$work/teacher-new/config.json" ] ||
-    "$ap" model new "$work/teacher-new" --hidden 192 --layers 5 --heads 6 --kv-heads 2 --ffn 512 --seed 11
-[ -f "$work/student-new/config.json" ] ||
-    "$ap" model new "$work/student-new" --hidden 128 --layers 4 --heads 4 --kv-heads 2 --ffn 352 --seed 12
+train() { # NAME FROM STEPS SEED OPTION... : SFT on gold chains, unless it is done
+    local name=$1 from=$2 steps=$3 seed=$4
+    shift 4
+    [ -f "$work/$name/tokenizer.json" ] ||
+        "$ap" train --method sft --model "$work/$from" --out "$work/$name" --steps "$steps" --seed "$seed" \
+            --task models/training/fol-mixed.yaml=8 --task math-word=24 \
+            --checkpoint "$work/$name.checkpoint" --checkpoint-every 100 --log "$work/$name.csv" "$@"
+}
 
-train teacher "$work/teacher-new" 1500 --seed 101
-train student-able "$work/student-new" 2500 --seed 102
-# The student is made weak on purpose: it has the skill, and careless habits.
-train student "$work/student-able" 250 --seed 103 --careless 0.9 --slip 0.6 --optimizer adamw --lr 0.001
+base=(--optimizer muon --lr 0.003 --schedule hold-linear)
+
+teacher() {
+    new teacher-new 11 --hidden 192 --layers 5 --heads 6 --kv-heads 2 --ffn 512
+    train teacher teacher-new 1800 101 "${base[@]}"
+}
+
+# The student is made weak on purpose: first it learns the skill, then careless habits.
+student() {
+    new student-new 12 --hidden 128 --layers 4 --heads 4 --kv-heads 2 --ffn 352
+    train student-able student-new 3000 102 "${base[@]}"
+    train student student-able 250 103 --lr 0.001 --careless 0.9 --slip 0.6
+}
+
+teacher &
+student
+wait $!
 
 for name in teacher student; do
     mkdir -p "models/$name"
-    cp "$work/$name"/*.json "$work/$name/model.safetensors" "models/$name/"
+    cp "$work/$name"/config.json "$work/$name"/tokenizer*.json "$work/$name/model.safetensors" "models/$name/"
 done
