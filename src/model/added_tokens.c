@@ -154,12 +154,6 @@ static bool is_word(utf8proc_int32_t c)
     return (k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_NL) || k == UTF8PROC_CATEGORY_PC;
 }
 
-static bool is_space(utf8proc_int32_t c)
-{
-    utf8proc_category_t k = utf8proc_category(c);
-    return (c >= 9 && c <= 13) || c == 0x85 || (k >= UTF8PROC_CATEGORY_ZS && k <= UTF8PROC_CATEGORY_ZP);
-}
-
 static bool touches_word(const char *text, size_t len, size_t start, size_t end)
 {
     size_t width = 0;
@@ -172,7 +166,7 @@ static size_t skip_spaces_back(const char *text, size_t floor, size_t start)
     size_t width = 0;
     while (start > floor) {
         size_t at = char_before(text, start);
-        if (at < floor || !is_space(char_at(text, start, at, &width)))
+        if (at < floor || !ap__char_is_space(char_at(text, start, at, &width)))
             break;
         start = at;
     }
@@ -182,7 +176,7 @@ static size_t skip_spaces_back(const char *text, size_t floor, size_t start)
 static size_t skip_spaces(const char *text, size_t len, size_t end)
 {
     size_t width = 0;
-    while (end < len && is_space(char_at(text, len, end, &width)))
+    while (end < len && ap__char_is_space(char_at(text, len, end, &width)))
         end += width;
     return end;
 }

@@ -153,11 +153,10 @@ static void run_lowercase(const char *text, size_t len, struct ap_buf *out)
     }
 }
 
-static bool is_space(utf8proc_int32_t c)
+bool ap__char_is_space(int32_t c)
 {
-    utf8proc_category_t category = utf8proc_category(c);
-    return (c >= 9 && c <= 13) || c == 0x85 || category == UTF8PROC_CATEGORY_ZS || category == UTF8PROC_CATEGORY_ZL ||
-           category == UTF8PROC_CATEGORY_ZP;
+    utf8proc_category_t k = utf8proc_category(c);
+    return (c >= 9 && c <= 13) || c == 0x85 || (k >= UTF8PROC_CATEGORY_ZS && k <= UTF8PROC_CATEGORY_ZP);
 }
 
 static void run_strip(const struct step *s, const char *text, size_t len, struct ap_buf *out, bool *trimmed)
@@ -168,7 +167,7 @@ static void run_strip(const struct step *s, const char *text, size_t len, struct
         utf8proc_int32_t c = 0;
         utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(len - i), &c);
         size_t next = i + (n > 0 ? (size_t)n : 1);
-        if (!is_space(c)) {
+        if (!ap__char_is_space(c)) {
             begin = started ? begin : i;
             started = true;
             end = next;

@@ -18,4 +18,7 @@ void ap__normalizer_free(struct ap_normalizer *n);
 ap_status ap__normalizer_apply(const struct ap_normalizer *n, const char *text, size_t len, bool continues,
                                struct ap_buf *out, bool *trimmed, struct ap_err *err) AP_MUST_CHECK;
 
+/* Is this code point white space, as Unicode defines it? */
+bool ap__char_is_space(int32_t c);
+
 #endif
