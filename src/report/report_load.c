@@ -253,8 +253,9 @@ static void free_task(struct ap_report_task *task)
 
 void ap__report_free(struct ap_report *report)
 {
-    char *const text[] = {report->dir,           report->recipe,        report->recipe_path, report->seed,   report->version,
-                          report->teacher_model, report->student_model, report->declaration, report->machine};
+    char *const text[] = {report->dir,     report->recipe,        report->recipe_path,   report->seed,
+                          report->version, report->teacher_model, report->student_model, report->declaration,
+                          report->machine};
     for (size_t i = 0; i < sizeof text / sizeof *text; i++)
         ap__free(text[i]);
     for (size_t i = 0; i < report->tasks; i++)

@@ -87,8 +87,10 @@ void ap__section_chains(struct ap_buf *out, const struct ap_report *report)
         examples += report->task[i].examples;
     if (examples == 0)
         return;
-    ap__buf_puts(out, "<section><h2>Chains side by side</h2><p class=\"intro\">One call per step, its result behind it. "
-                      "The marked step is where two chains of a problem part. Shown are the first problems of their kind, "
+    ap__buf_puts(out, "<section><h2>Chains side by side</h2><p class=\"intro\">One call per step, its result behind "
+                      "it. "
+                      "The marked step is where two chains of a problem part. Shown are the first problems of their "
+                      "kind, "
                       "not the nicest.</p>\n");
     for (size_t i = 0; i < report->tasks; i++)
         for (int32_t e = 0; e < report->task[i].examples; e++)

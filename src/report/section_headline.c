@@ -53,7 +53,8 @@ static void put_lede(struct ap_buf *out, const struct ap_report *report)
     int64_t train = 0;
     for (size_t i = 0; i < report->tasks; i++)
         train += report->task[i].train_problems;
-    ap__buf_puts(out, "<p class=\"lede\">One small model answers held-out problems before and after preference training "
+    ap__buf_puts(out, "<p class=\"lede\">One small model answers held-out problems before and after preference "
+                      "training "
                       "(DPO) on ");
     ap__html_count(out, report->pairs);
     ap__buf_puts(out, " pairs of right and wrong chains from ");
@@ -111,7 +112,8 @@ static void put_card_others(struct ap_buf *out, const struct ap_report_task *tas
         const struct ap_rates *r = &task->rates[rows[i]];
         if (!task->has[rows[i]])
             continue;
-        ap__buf_printf(out, "<span class=\"quiet\"> \xC2\xB7 %s ", rows[i] == AP_ROW_CONTROL ? "SFT control" : "teacher");
+        ap__buf_printf(out, "<span class=\"quiet\"> \xC2\xB7 %s ",
+                       rows[i] == AP_ROW_CONTROL ? "SFT control" : "teacher");
         ap__html_percent_of(out, r->greedy_correct, r->problems);
         ap__buf_puts(out, "</span>");
     }
@@ -151,7 +153,8 @@ static void put_card(struct ap_buf *out, const struct ap_report_task *task)
     ap__html_text(out, task->name);
     ap__buf_printf(out, " <span class=\"chip %s\">%s</span></h2>", classes[outcome], words[outcome]);
     if (outcome == NOT_COMPARED) {
-        ap__buf_puts(out, "<p class=\"tests\">The evaluations before and after are not both there yet.</p></article>\n");
+        ap__buf_puts(out, "<p class=\"tests\">The evaluations before and after are not both there "
+                          "yet.</p></article>\n");
         return;
     }
     ap__buf_puts(out, "<p class=\"big\"><span class=\"was\">");
@@ -294,7 +297,8 @@ static bool any_control(const struct ap_report *report)
 
 static void put_table(struct ap_buf *out, const struct ap_report *report)
 {
-    ap__buf_puts(out, "<section><h2>The numbers</h2><p class=\"intro\">Right answers on held-out problems, greedy, with "
+    ap__buf_puts(out, "<section><h2>The numbers</h2><p class=\"intro\">Right answers on held-out problems, greedy, "
+                      "with "
                       "95\xE2\x80\xAF% intervals (Wilson); below them the mean success rate of chains drawn with "
                       "temperature. The control is the same student trained by SFT on the same chosen chains with the "
                       "same number of steps.</p>\n<div class=\"scroll\"><table class=\"numbers\"><thead><tr><th></th>");
@@ -318,7 +322,8 @@ static void put_table(struct ap_buf *out, const struct ap_report *report)
         put_test_row(out, report, "After \xE2\x88\x92 control <small>points</small>", put_over_control, true);
     ap__buf_puts(out, "</tbody></table></div>\n");
     if (report->tasks > 1)
-        ap__buf_printf(out, "<p class=\"foot\">Two-sided tests; <i>p</i>-values of after against before are adjusted for "
+        ap__buf_printf(out, "<p class=\"foot\">Two-sided tests; <i>p</i>-values of after against before are adjusted "
+                            "for "
                             "the %zu tasks (Holm).</p>",
                        report->tasks);
     ap__buf_puts(out, "</section>\n");
@@ -339,7 +344,8 @@ static void put_accuracy_row(struct ap_buf *out, const struct ap_report_task *ta
 
 static void put_accuracy(struct ap_buf *out, const struct ap_report *report)
 {
-    ap__buf_puts(out, "<figure class=\"accuracy\"><figcaption><b>Held-out problems answered right</b> <span>greedy, with "
+    ap__buf_puts(out, "<figure class=\"accuracy\"><figcaption><b>Held-out problems answered right</b> <span>greedy, "
+                      "with "
                       "95\xE2\x80\xAF% intervals</span></figcaption>\n<div class=\"bars\">");
     for (size_t i = 0; i < report->tasks; i++) {
         ap__html_tag(out, "h4", NULL, report->task[i].name);

@@ -7,8 +7,10 @@
 
 static void put_actors(struct ap_buf *out, const struct ap_report *report)
 {
-    ap__buf_puts(out, "<div class=\"scroll\"><table><thead><tr><th>chains of</th><th class=\"n\">all</th><th class=\"n\">"
-                      "correct</th><th class=\"n\">and sound</th><th class=\"n\">incorrect</th><th class=\"n\">invalid</th>"
+    ap__buf_puts(out, "<div class=\"scroll\"><table><thead><tr><th>chains of</th><th class=\"n\">all</th><th "
+                      "class=\"n\">"
+                      "correct</th><th class=\"n\">and sound</th><th class=\"n\">incorrect</th><th "
+                      "class=\"n\">invalid</th>"
                       "<th class=\"n\">tokens written</th></tr></thead><tbody>\n");
     for (size_t i = 0; i < report->actors; i++) {
         const struct ap_report_actor *a = &report->actor[i];
@@ -50,7 +52,8 @@ static void put_data(struct ap_buf *out, const struct ap_report *report)
 {
     if (report->actors == 0)
         return;
-    ap__buf_puts(out, "<section><h2>What it was taught with</h2><p class=\"intro\">Chosen chains are correct and sound: no "
+    ap__buf_puts(out, "<section><h2>What it was taught with</h2><p class=\"intro\">Chosen chains are correct and "
+                      "sound: no "
                       "error observation, and where premises are formalised, each is equivalent to the gold one by the "
                       "prover. A right answer from a wrong chain is neither chosen nor rejected.</p>\n");
     put_actors(out, report);
@@ -99,7 +102,8 @@ static void put_cost(struct ap_buf *out, const struct ap_report *report)
 {
     if (report->stages == 0)
         return;
-    ap__buf_puts(out, "<section><h2>Time</h2><p class=\"intro\">Seconds of work per stage, over all processes that worked on "
+    ap__buf_puts(out, "<section><h2>Time</h2><p class=\"intro\">Seconds of work per stage, over all processes that "
+                      "worked on "
                       "this run.</p>\n");
     put_stages(out, report);
     put_tokens(out, report);
@@ -132,11 +136,15 @@ static void put_made(struct ap_buf *out, const struct ap_report *report)
         ap__buf_puts(out, "</pre></details>\n");
     }
     ap__buf_puts(out,
-                 "<details><summary>How the statistics are done</summary><p>Everything is paired by problem. Greedy answers: "
+                 "<details><summary>How the statistics are done</summary><p>Everything is paired by problem. Greedy "
+                 "answers: "
                  "Wilson intervals and McNemar's exact test on the problems that changed. Drawn chains: each problem's "
-                 "success rate before and after, Wilcoxon's signed-rank test (exact up to 50 non-zero differences, else the "
-                 "normal approximation corrected for ties and continuity; zero differences are dropped and counted), and a "
-                 "percentile bootstrap interval of the mean difference over problems (10\xE2\x80\xAF" "000 resamples, seeded). "
+                 "success rate before and after, Wilcoxon's signed-rank test (exact up to 50 non-zero differences, "
+                 "else the "
+                 "normal approximation corrected for ties and continuity; zero differences are dropped and counted), "
+                 "and a "
+                 "percentile bootstrap interval of the mean difference over problems (10\xE2\x80\xAF" "000 "
+                 "resamples, seeded). "
                  "Holm's adjustment over the tasks. The same numbers are in <code>summary.json</code>, and "
                  "<code>apprentice compare</code> computes them again.</p></details></section>\n");
 }

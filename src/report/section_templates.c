@@ -59,9 +59,12 @@ static void put_templates(struct ap_buf *out, const struct ap_report_task *task)
     }
     qsort(order, c->rows, sizeof *order, by_net);
     ap__html_tag(out, "h3", NULL, task->name);
-    ap__buf_puts(out, "<div class=\"scroll\"><table class=\"templates\"><thead><tr><th>template</th><th class=\"n of\">problems"
-                      "</th><th class=\"n\">before</th><th class=\"n\">after</th><th class=\"chart moves\"><span class=\"ticks\">"
-                      "<i>0</i><i>50</i><i>100\xE2\x80\xAF%</i></span></th><th class=\"n\">lost</th><th class=\"chart\">"
+    ap__buf_puts(out, "<div class=\"scroll\"><table class=\"templates\"><thead><tr><th>template</th><th class=\"n "
+                      "of\">problems"
+                      "</th><th class=\"n\">before</th><th class=\"n\">after</th><th class=\"chart moves\"><span "
+                      "class=\"ticks\">"
+                      "<i>0</i><i>50</i><i>100\xE2\x80\xAF%</i></span></th><th class=\"n\">lost</th><th "
+                      "class=\"chart\">"
                       "</th><th class=\"n left\">gained</th></tr></thead><tbody>\n");
     for (size_t i = 0; i < c->rows; i++)
         put_template(out, order[i], scale);
@@ -142,7 +145,8 @@ void ap__section_templates(struct ap_buf *out, const struct ap_report *report)
     for (size_t i = 0; i < report->tasks; i++)
         compared |= report->task[i].compared;
     if (compared)
-        ap__buf_puts(out, "<section><h2>By problem template</h2><p class=\"intro\">An average can hide a template that got "
+        ap__buf_puts(out, "<section><h2>By problem template</h2><p class=\"intro\">An average can hide a template "
+                          "that got "
                           "worse. The worst change stands first; greedy answers, "
                           "<i class=\"key before\"></i>before and <i class=\"key after\"></i>after.</p>\n");
     for (size_t i = 0; i < report->tasks; i++)

@@ -216,8 +216,8 @@ static json_t *chain_line(const struct ap_stored_chain *chain, const struct ap_p
                      "task", problem->task, "actor", chain->key.actor, "purpose",
                      chain->key.purpose == AP_FOR_COLLECT ? "collect" : "eval", "sample", chain->key.sample,
                      "temperature", chain->temperature, "verdict", ap__verdict_text(c->verdict), "end",
-                     ap__end_text(c->end), "answer", c->answer ? text_to_json(c->answer) : json_null(), "sound", chain->sound, "prompt", prompt,
-                     "completion", completion_messages(task, c), "tools", tools);
+                     ap__end_text(c->end), "answer", c->answer ? text_to_json(c->answer) : json_null(), "sound",
+                     chain->sound, "prompt", prompt, "completion", completion_messages(task, c), "tools", tools);
 }
 
 static ap_status write_chain(void *user, struct ap_stored_chain *chain, struct ap_err *err)
