@@ -52,7 +52,7 @@ static const struct style long_styles[] = {
     {"long-categories", M(EACH), 0, 60, 40, 0, true, false, 0, 30, FROM_FACT, FROM_FACT, 9, 19, 1, 5, true},
     {"long-attributes", M(PLAIN) | M(IF) | M(GROUND), 0, 0, 100, 0, true, true, 35, 15, FROM_FACT, FROM_FACT, 9, 25, 1,
      5, false},
-    {"long-relations", M(IF) | M(PLAIN) | M(GROUND), 0, 0, 40, 60, false, true, 50, 15, FROM_FACT, FROM_FACT, 9, 25, 1,
+    {"long-relations", M(IF) | M(PLAIN) | M(GROUND), 0, 0, 40, 60, false, true, 50, 20, FROM_FACT, FROM_FACT, 9, 25, 1,
      5, false},
     {"long-mixed", M(EACH) | M(PLAIN) | M(IF) | M(WHO) | M(NO) | M(ONLY) | M(CONTRA), 0, 35, 40, 25, true, true, 25,
      20, FROM_FACT, FROM_FACT, 9, 16, 1, 4, false},
@@ -80,7 +80,9 @@ struct draw {
     enum start from;
     int32_t last_rule, hops, target;
     uint32_t used; /* moves on the path */
-    bool things, animate_mix, failed;
+    bool things;       /* entities are things, not names */
+    bool it;           /* something, it, things; else someone, they, people */
+    bool mixed, failed; /* mixed: a rule now and then says it the other way */
 };
 
 static bool chance(struct draw *d, int32_t percent)
@@ -143,9 +145,7 @@ static int8_t pick_word(struct draw *d, enum ap_word_kind kind, int32_t new_perc
 
 static enum ap_word_kind entity_kind(struct draw *d)
 {
-    if (d->style->names && d->style->things)
-        return d->things ? AP_WORD_THING : AP_WORD_NAME;
-    return d->style->things ? AP_WORD_THING : AP_WORD_NAME;
+    return d->things ? AP_WORD_THING : AP_WORD_NAME;
 }
 
 static int8_t pick_entity(struct draw *d)
@@ -284,16 +284,18 @@ static void add_condition(struct draw *d, enum move move, int32_t entity, struct
     s->lit[s->n++] = move == GROUND ? extra : lifted(extra, entity);
 }
 
-/* Where a rule's head may point: its subject stays, or goes to a related entity. */
-static int32_t head_subject(struct draw *d, enum move move, const struct ap_literal *cur)
+/* Where a rule's head may point: it stays with the rule's subject, or goes to an
+ * entity that a condition mentions. */
+static int32_t head_subject(struct draw *d, enum move move, const struct ap_sentence *s, int32_t subj)
 {
-    if ((move == IF || move == GROUND) && d->style->verb > 0) {
-        if (cur->obj >= 0 && chance(d, 45))
-            return cur->obj;
-        if (move == GROUND && chance(d, 25))
-            return pick_entity(d);
-    }
-    return cur->subj;
+    if ((move != IF && move != GROUND) || d->style->verb == 0 || !chance(d, 45))
+        return subj;
+    const struct ap_literal *lit = &s->lit[below(d, s->n)];
+    if (lit->obj >= 0)
+        return lit->obj;
+    if (lit->subj >= 0)
+        return lit->subj;
+    return move == GROUND ? pick_entity(d) : subj;
 }
 
 /* The kinds of predicates a form can say in its head. */
@@ -330,7 +332,7 @@ static struct ap_literal step_forward(struct draw *d, enum move move, struct ap_
     s->form = form_of(move);
     s->lit[s->n++] = move == GROUND ? cur : lifted(cur, cur.subj);
     add_condition(d, move, cur.subj, s, true);
-    struct ap_literal head = next_literal(d, head_kinds(move), head_subject(d, move, &cur));
+    struct ap_literal head = next_literal(d, head_kinds(move), head_subject(d, move, s, cur.subj));
     if (move == NO || move == ONLY)
         head.neg = move == NO;
     s->lit[s->n++] = move == GROUND ? head : lifted(head, cur.subj);
@@ -345,7 +347,7 @@ static bool step(struct draw *d)
     if ((moves & d->style->featured) && !(d->used & d->style->featured))
         moves = chance(d, 60) ? moves & d->style->featured : moves;
     enum move move = pick_move(d, moves);
-    struct ap_sentence s = {.things = d->things != (d->animate_mix && chance(d, 30))};
+    struct ap_sentence s = {.things = d->it != (d->mixed && chance(d, 30))};
     d->current = move == CONTRA ? step_contra(d, &s) : step_forward(d, move, &s);
     d->last_rule = add_premise(d, s, 10 * ++d->hops);
     d->used |= M(move);
@@ -367,7 +369,7 @@ static void begin_path(struct draw *d)
         add_fact(d, lit, d->style->chain ? 900 : -900);
     } else if (d->from == FROM_SOME) { /* Some first is current: the path goes on from there */
         struct ap_literal other = next_literal(d, GROUP_PRED, AP_TERM_VAR);
-        struct ap_sentence s = {.form = AP_FORM_SOME, .n = 2, .lit = {lit, other}, .things = d->things};
+        struct ap_sentence s = {.form = AP_FORM_SOME, .n = 2, .lit = {lit, other}, .things = d->it};
         see(d, other);
         (void)add_premise(d, s, below(d, 100));
         d->current = other;
@@ -380,7 +382,7 @@ static void set_goal(struct draw *d, enum ap_truth truth)
     struct ap_sentence *goal = &d->t->goal;
     bool opposite = truth == AP_TRUTH_FALSE || (truth == AP_TRUTH_UNKNOWN && chance(d, 50));
     struct ap_literal lit = d->current;
-    *goal = (struct ap_sentence){.form = AP_FORM_FACT, .n = 1, .phrasing = (uint8_t)below(d, 240), .things = d->things};
+    *goal = (struct ap_sentence){.form = AP_FORM_FACT, .n = 1, .phrasing = (uint8_t)below(d, 240), .things = d->it};
     lit.neg ^= opposite;
     goal->lit[0] = lit;
     if (d->from == FROM_FACT)
@@ -426,7 +428,7 @@ static struct ap_sentence random_fact(struct draw *d)
 
 static struct ap_sentence random_some(struct draw *d)
 {
-    struct ap_sentence s = {.form = AP_FORM_SOME, .n = 2, .things = d->things};
+    struct ap_sentence s = {.form = AP_FORM_SOME, .n = 2, .things = d->it};
     s.lit[0] = make_literal(d, d->style->noun ? M(AP_WORD_NOUN) : M(AP_WORD_ADJ), AP_TERM_VAR, 25);
     s.lit[0].neg = false;
     s.lit[1] = make_literal(d, ANY_PRED, AP_TERM_VAR, 30);
@@ -438,7 +440,7 @@ static struct ap_sentence random_some(struct draw *d)
 static struct ap_sentence random_rule(struct draw *d)
 {
     enum move move = pick_move(d, d->style->moves & ~M(CONTRA));
-    struct ap_sentence s = {.form = form_of(move), .things = d->things != (d->animate_mix && chance(d, 30))};
+    struct ap_sentence s = {.form = form_of(move), .things = d->it != (d->mixed && chance(d, 30))};
     uint32_t body_kinds = move == EACH ? M(AP_WORD_NOUN) : move == PLAIN ? M(AP_WORD_ADJ)
                           : move == NO || move == ONLY ? GROUP_PRED : ANY_PRED & ~M(AP_WORD_NOUN);
     int32_t subj = move == GROUND ? pick_entity(d) : AP_TERM_VAR;
@@ -446,7 +448,7 @@ static struct ap_sentence random_rule(struct draw *d)
     body.neg &= (move == IF || move == GROUND || move == WHO) && chance(d, 50);
     s.lit[s.n++] = body;
     add_condition(d, move, subj, &s, false);
-    struct ap_literal head = make_literal(d, head_kinds(move), head_subject(d, move, &body), 25);
+    struct ap_literal head = make_literal(d, head_kinds(move), head_subject(d, move, &s, body.subj), 25);
     if (move == NO || move == ONLY)
         head.neg = move == NO;
     s.lit[s.n++] = head;
@@ -572,7 +574,8 @@ static bool draw_once(uint64_t key, uint64_t attempt, const struct style *style,
     memset(t, 0, sizeof *t);
     d.target = (int32_t)ap__rng_range(&d.rng, style->min_premises, style->max_premises);
     d.things = style->things && (!style->names || chance(&d, 50));
-    d.animate_mix = chance(&d, 15);
+    d.it = (style->things || style->noun > 0) && chance(&d, 50);
+    d.mixed = chance(&d, 15);
     enum ap_truth path_truth = truth != AP_TRUTH_UNKNOWN ? truth : chance(&d, 50) ? AP_TRUTH_TRUE : AP_TRUTH_FALSE;
     d.from = path_truth == AP_TRUTH_TRUE ? style->true_from : style->false_from;
     if (!draw_path(&d, truth == AP_TRUTH_UNKNOWN ? path_truth : truth))
@@ -618,6 +621,7 @@ void ap__shape_sentence(uint64_t key, struct ap_theory *out)
         d.failed = false;
         d.n_seen = 0;
         d.things = style->things && (!style->names || chance(&d, 50));
+        d.it = (style->things || style->noun > 0) && chance(&d, 50);
         struct ap_sentence s = chance(&d, 12) ? random_some(&d) : chance(&d, 15) ? random_fact(&d) : random_rule(&d);
         out->goal.n = 0; /* nothing to give away */
         if (is_new(&d, &s))
