@@ -69,7 +69,8 @@ static void linear_equals_its_reference_in_every_dtype(void **state)
 {
     (void)state;
     static const int32_t shapes[][3] = {{1, 1, 1},   {3, 5, 7},     {1, 70, 33},   {2, 64, 530}, {17, 130, 40},
-                                        {65, 48, 80}, {200, 64, 96}, {5, 300, 600}, {140, 140, 16}};
+                                        {65, 48, 80}, {200, 64, 96}, {5, 300, 600}, {140, 140, 16},
+                                        {1, 401, 513}, {4, 300, 500}, {7, 9, 21}};
     struct ap_rng rng = ap__rng_make(1, "linear", 0, 0, 0);
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
         for (int32_t dtype = 0; dtype < AP_DTYPE_COUNT; dtype++)

@@ -3,7 +3,7 @@
  * Sorting is a merge sort over run indices (stable, no allocation); runs of a
  * depth-first layout or of an ordered decode step are mostly in place already. */
 #include "tensor/attention_plan.h"
-#include "tensor/kernel.h"
+#include "tensor/product.h"
 
 #include <string.h>
 

@@ -21,6 +21,11 @@ struct ap_gemm {
 };
 void ap__cpu_gemm(const struct ap_gemm *gemm);
 
+/* Columns [from, to) of a linear operation with few rows (cpu_gemv.c), and whether it is faster than sgemm. */
+void ap__cpu_gemv(float *y, const float *x, const struct ap_matrix *W, int32_t T, bool accumulate, float scale,
+                  int32_t from, int32_t to);
+bool ap__cpu_gemv_pays(const struct ap_matrix *W, int32_t T);
+
 /* Memory that the calling thread keeps between calls; zeroed when it grows. */
 struct ap_scratch {
     void *data;

@@ -14,7 +14,7 @@
  * into rows of its own, which are summed in the order of threads. */
 #include "tensor/attention_plan.h"
 #include "tensor/cpu.h"
-#include "tensor/kernel.h"
+#include "tensor/product.h"
 
 #include <math.h>
 #include <omp.h>
@@ -36,29 +36,52 @@ static int32_t min32(int32_t a, int32_t b)
 
 /* ---- packing ---- */
 
-/* dst (n, width) = rows row[i] of src (rows ld apart), zero behind Dh. */
-static void rows_pack(float *dst, const float *src, size_t ld, const int32_t *row, int32_t n, int32_t Dh, int32_t width)
+/* Rows row[i] of src (rows ld apart) as (n, width), zero behind Dh: in place when they
+ * stand in a stretch of whole vectors, else copied to dst.  *apart is their distance. */
+static const float *rows_pack(float *dst, const float *src, size_t ld, const int32_t *row, int32_t n, int32_t Dh,
+                              int32_t width, int32_t *apart)
 {
+    bool stretch = Dh == width;
+    for (int32_t i = 0; i < n; i++)
+        stretch &= row[i] == row[0] + i;
+    *apart = stretch ? (int32_t)ld : width;
+    if (stretch)
+        return src + (size_t)row[0] * ld;
     for (int32_t i = 0; i < n; i++) {
-        float *to = dst + (size_t)i * (size_t)width;
-        memcpy(to, src + (size_t)row[i] * ld, (size_t)Dh * sizeof *to);
+        const float *from = src + (size_t)row[i] * ld;
+        float *to = dst + i * width;
+#pragma omp simd
+        for (int32_t d = 0; d < Dh; d++)
+            to[d] = from[d];
         for (int32_t d = Dh; d < width; d++)
             to[d] = 0;
     }
+    return dst;
 }
 
-/* dst (Dh, AP_KEYS) = the same rows as columns, zero up to a whole panel; returns the padded count. */
+/* Columns [i, i+AP_LANES) of dst (Dh, AP_KEYS) from as many rows, zero from n on. */
+static void square_transpose(float *dst, const float *src, size_t ld, const int32_t *row, int32_t i, int32_t n, int32_t d)
+{
+    ap_vec x[AP_LANES];
+#pragma GCC unroll 16
+    for (int32_t r = 0; r < AP_LANES; r++)
+        x[r] = i + r < n ? ap__vec_load(src + (size_t)row[i + r] * ld + d) : (ap_vec){0};
+    ap__vec_transpose(x);
+#pragma GCC unroll 16
+    for (int32_t r = 0; r < AP_LANES; r++)
+        ap__vec_store(dst + (d + r) * AP_KEYS + i, x[r]);
+}
+
+/* dst (Dh, AP_KEYS) = rows row[i] of src as columns, zero up to a whole panel; returns the padded count. */
 static int32_t rows_transpose(float *dst, const float *src, size_t ld, const int32_t *row, int32_t n, int32_t Dh)
 {
-    int32_t padded = (n + AP_PANEL - 1) / AP_PANEL * AP_PANEL;
-    for (int32_t i = 0; i < n; i++) {
-        const float *from = src + (size_t)row[i] * ld;
-        for (int32_t d = 0; d < Dh; d++)
-            dst[d * AP_KEYS + i] = from[d];
-    }
-    for (int32_t d = 0; d < Dh; d++)
-        for (int32_t i = n; i < padded; i++)
-            dst[d * AP_KEYS + i] = 0;
+    int32_t padded = (n + AP_PANEL - 1) / AP_PANEL * AP_PANEL, whole = Dh / AP_LANES * AP_LANES;
+    for (int32_t i = 0; i < padded; i += AP_LANES)
+        for (int32_t d = 0; d < whole; d += AP_LANES)
+            square_transpose(dst, src, ld, row, i, n, d);
+    for (int32_t d = whole; d < Dh; d++)
+        for (int32_t i = 0; i < padded; i++)
+            dst[d * AP_KEYS + i] = i < n ? src[(size_t)row[i] * ld + (size_t)d] : 0;
     return padded;
 }
 
@@ -111,48 +134,51 @@ struct forward {
     const float *k, *v; /* at the key/value head's first column */
     size_t ld;          /* Hkv * Dh */
     float Q[AP_ITEM_NUMBERS], O[AP_ITEM_NUMBERS]; /* (rows, width) */
-    float max[AP_ITEM_ROWS], sum[AP_ITEM_ROWS];
+    float max[AP_ITEM_ROWS], sum[AP_ITEM_ROWS * AP_LANES]; /* sums per lane */
     float Kt[AP_ITEM_NUMBERS]; /* (Dh, AP_KEYS) */
     float V[AP_ITEM_NUMBERS];  /* (AP_KEYS, width) */
     float S[GROUP * AP_KEYS];
 };
 
 /* Turn the scores of one row into powers relative to the new maximum; O and sum follow it. */
-static void row_softmax(float *restrict S, float *restrict O, float *max, float *sum, int32_t padded, int32_t width)
+static void row_softmax(float *restrict S, float *restrict O, float *restrict max, float *restrict sum, int32_t padded,
+                        int32_t width)
 {
-    float top = *max, total = 0;
-#pragma omp simd reduction(max : top)
-    for (int32_t c = 0; c < padded; c++)
-        top = S[c] > top ? S[c] : top;
-#pragma omp simd reduction(+ : total)
-    for (int32_t c = 0; c < padded; c++) {
-        S[c] = ap__exp2(S[c] - top);
-        total += S[c];
-    }
+    ap_vec high = ap__vec_load(S), total = ap__vec_load(sum);
+    for (int32_t c = AP_LANES; c < padded; c += AP_LANES)
+        high = ap__vec_max(high, ap__vec_load(S + c));
+    float top = ap__vec_largest(high);
     if (top > *max) {
         float shrink = ap__exp2(*max - top);
-        *sum *= shrink;
         *max = top;
-#pragma omp simd
-        for (int32_t d = 0; d < width; d++)
-            O[d] *= shrink;
+        total *= shrink;
+        for (int32_t d = 0; d < width; d += AP_LANES)
+            ap__vec_store(O + d, ap__vec_load(O + d) * shrink);
     }
-    *sum += total;
+    top = *max;
+    for (int32_t c = 0; c < padded; c += AP_LANES) {
+        ap_vec power = ap__vec_exp2(ap__vec_load(S + c) - top);
+        ap__vec_store(S + c, power);
+        total += power;
+    }
+    ap__vec_store(sum, total);
 }
 
-/* Keys [from, from+n) of the stream are packed in Kt, V. */
-static void forward_block(struct forward *w, const struct ap_stream *stream, int32_t from, int32_t n, int32_t padded)
+/* Keys [from, from+n) of the stream are in Kt and V (rows ldv apart). */
+static void forward_block(struct forward *w, const struct ap_stream *stream, int32_t from, int32_t n, int32_t padded,
+                          const float *V, int32_t ldv)
 {
     int32_t width = w->plan->width, heads = w->plan->heads, Dh = w->plan->attn->Dh;
     for (int32_t r = first_row(stream, from, heads); r < stream->row1; r += GROUP) {
         int32_t rows = min32(GROUP, stream->row1 - r);
-        struct ap_product scores = {w->Q + r * width, w->Kt, w->S, width, 1, AP_KEYS, AP_KEYS, rows, padded, Dh, false};
-        ap__product_steps(&scores, width, 1);
+        struct ap_product scores = {w->Q + r * width, w->Kt, w->S, width, AP_KEYS, AP_KEYS, rows, padded, Dh, false};
+        ap__product(&scores);
         scores_mask(w->S, stream, r, rows, from, n, padded, heads);
         for (int32_t i = 0; i < rows; i++)
-            row_softmax(w->S + i * AP_KEYS, w->O + (r + i) * width, &w->max[r + i], &w->sum[r + i], padded, width);
-        struct ap_product mix = {w->S, w->V, w->O + r * width, AP_KEYS, 1, width, width, rows, width, n, true};
-        ap__product_steps(&mix, AP_KEYS, 1);
+            row_softmax(w->S + i * AP_KEYS, w->O + (r + i) * width, &w->max[r + i], w->sum + (r + i) * AP_LANES, padded,
+                        width);
+        struct ap_product mix = {w->S, V, w->O + r * width, AP_KEYS, ldv, width, rows, width, n, true};
+        ap__product(&mix);
     }
 }
 
@@ -164,8 +190,9 @@ static void forward_stream(void *ctx, const struct ap_stream *stream)
         int32_t n = min32(AP_KEYS, stream->keys - from);
         ap__stream_rows(stream, from, n, row);
         int32_t padded = rows_transpose(w->Kt, w->k, w->ld, row, n, Dh);
-        rows_pack(w->V, w->v, w->ld, row, n, Dh, w->plan->width);
-        forward_block(w, stream, from, n, padded);
+        int32_t ldv;
+        const float *V = rows_pack(w->V, w->v, w->ld, row, n, Dh, w->plan->width, &ldv);
+        forward_block(w, stream, from, n, padded, V, ldv);
     }
 }
 
@@ -185,20 +212,19 @@ static void forward_item(const struct ap_plan *plan, int32_t i, int32_t j, float
     w.v = v + column;
     w.ld = (size_t)attn->Hkv * (size_t)Dh;
     item_pack(w.Q, q, plan, piece, pieces, head0, attn->scale * AP_LOG2E);
-    for (int32_t r = 0; r < rows; r++) {
+    for (int32_t r = 0; r < rows; r++)
         w.max[r] = MASKED;
-        w.sum[r] = 0;
-    }
+    memset(w.sum, 0, (size_t)rows * AP_LANES * sizeof *w.sum);
     memset(w.O, 0, (size_t)rows * (size_t)width * sizeof *w.O);
     ap__plan_walk(plan, piece, pieces, forward_stream, &w);
     FOR_ROWS(plan, piece, pieces, head0)
     {
         size_t at = (size_t)query * (size_t)attn->H + (size_t)head;
-        float inverse = 1.0f / w.sum[r];
+        float sum = ap__vec_sum(ap__vec_load(w.sum + r * AP_LANES)), inverse = 1.0f / sum;
         for (int32_t d = 0; d < Dh; d++)
             out[at * (size_t)Dh + (size_t)d] = w.O[r * width + d] * inverse;
         if (lse)
-            lse[at] = (w.max[r] + log2f(w.sum[r])) * AP_LN2;
+            lse[at] = (w.max[r] + log2f(sum)) * AP_LN2;
     }
 }
 
@@ -258,33 +284,34 @@ static void rows_softmax_d(float *restrict P, float *restrict dS, const float *l
 {
     for (int32_t i = 0; i < rows; i++) {
         float *restrict p = P + i * AP_KEYS, *restrict d = dS + i * AP_KEYS, shift = lse[i], mean = delta[i];
-#pragma omp simd
-        for (int32_t c = 0; c < padded; c++) {
-            p[c] = ap__exp2(p[c] - shift);
-            d[c] = p[c] * (d[c] - mean);
+for (int32_t c = 0; c < padded; c += AP_LANES) {
+            ap_vec power = ap__vec_exp2(ap__vec_load(p + c) - shift);
+            ap__vec_store(p + c, power);
+            ap__vec_store(d + c, power * (ap__vec_load(d + c) - mean));
         }
     }
 }
 
-static void backward_block(struct backward *w, const struct ap_stream *stream, int32_t from, int32_t n, int32_t padded)
+static void backward_block(struct backward *w, const struct ap_stream *stream, int32_t from, int32_t n, int32_t padded,
+                           const float *K, int32_t ldk)
 {
     int32_t width = w->plan->width, heads = w->plan->heads, Dh = w->plan->attn->Dh;
     bool more = false; /* later groups add to what the first wrote */
     for (int32_t r = first_row(stream, from, heads); r < stream->row1; r += GROUP) {
         int32_t rows = min32(GROUP, stream->row1 - r);
         float *Q = w->Q + r * width, *dO = w->dO + r * width, *dQ = w->dQ + r * width;
-        struct ap_product scores = {Q, w->Kt, w->P, width, 1, AP_KEYS, AP_KEYS, rows, padded, Dh, false};
-        ap__product_steps(&scores, width, 1);
+        struct ap_product scores = {Q, w->Kt, w->P, width, AP_KEYS, AP_KEYS, rows, padded, Dh, false};
+        ap__product(&scores);
         scores_mask(w->P, stream, r, rows, from, n, padded, heads);
-        struct ap_product dP = {dO, w->Vt, w->dS, width, 1, AP_KEYS, AP_KEYS, rows, padded, Dh, false};
-        ap__product_steps(&dP, width, 1);
+        struct ap_product dP = {dO, w->Vt, w->dS, width, AP_KEYS, AP_KEYS, rows, padded, Dh, false};
+        ap__product(&dP);
         rows_softmax_d(w->P, w->dS, w->lse + r, w->delta + r, rows, padded);
-        struct ap_product dV = {w->P, dO, w->dV, 1, AP_KEYS, width, width, n, width, rows, more};
-        ap__product_steps(&dV, 1, AP_KEYS);
-        struct ap_product dK = {w->dS, Q, w->dK, 1, AP_KEYS, width, width, n, width, rows, more};
-        ap__product_steps(&dK, 1, AP_KEYS);
-        struct ap_product mix = {w->dS, w->K, dQ, AP_KEYS, 1, width, width, rows, width, n, true};
-        ap__product_steps(&mix, AP_KEYS, 1);
+        struct ap_product dV = {w->P, dO, w->dV, AP_KEYS, width, width, n, width, rows, more};
+        ap__product_ta(&dV);
+        struct ap_product dK = {w->dS, Q, w->dK, AP_KEYS, width, width, n, width, rows, more};
+        ap__product_ta(&dK);
+        struct ap_product mix = {w->dS, K, dQ, AP_KEYS, ldk, width, rows, width, n, true};
+        ap__product(&mix);
         more = true;
     }
 }
@@ -298,8 +325,9 @@ static void backward_stream(void *ctx, const struct ap_stream *stream)
         ap__stream_rows(stream, from, n, row);
         int32_t padded = rows_transpose(w->Kt, w->k, w->ld, row, n, Dh);
         rows_transpose(w->Vt, w->v, w->ld, row, n, Dh);
-        rows_pack(w->K, w->k, w->ld, row, n, Dh, width);
-        backward_block(w, stream, from, n, padded);
+        int32_t ldk;
+        const float *K = rows_pack(w->K, w->k, w->ld, row, n, Dh, width, &ldk);
+        backward_block(w, stream, from, n, padded, K, ldk);
         for (int32_t i = 0; i < n; i++) {
             size_t at = (size_t)(row[i] - w->grad.base) * w->grad.ld;
             float *dk = w->grad.dk + at, *dv = w->grad.dv + at;

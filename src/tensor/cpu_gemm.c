@@ -7,7 +7,7 @@
  * Each thread multiplies its own slice of the result with a serial sgemm: for
  * the shapes of small models this is faster than OpenBLAS's own threads, and it
  * leaves small products of a decode step on one thread.  16-bit weights are
- * widened in panels that stay in the cache. */
+ * widened in panels that stay in the cache.  Few rows go to cpu_gemv.c. */
 #include "tensor/cpu.h"
 
 #include <cblas.h>
@@ -142,6 +142,13 @@ static struct slice slice_of(int32_t T, int32_t columns, int32_t i, int32_t part
 void ap__cpu_linear(float *y, const float *x, const struct ap_matrix *W, int32_t T, bool accumulate, float scale)
 {
     int32_t O = W->rows, I = W->cols;
+    if (ap__cpu_gemv_pays(W, T)) {
+        int32_t columns = threads_for((double)T * O * I, slices_of(O));
+#pragma omp parallel for num_threads(columns) if (columns > 1)
+        for (int32_t i = 0; i < columns; i++)
+            ap__cpu_gemv(y, x, W, T, accumulate, scale, part_start(O, i, columns), part_start(O, i + 1, columns));
+        return;
+    }
     if (W->dtype == AP_F32) {
         ap__cpu_gemm(&(struct ap_gemm){false, true, T, O, I, scale, accumulate ? 1.0f : 0.0f, x, W->data, y, I, I, O});
         return;

@@ -7,6 +7,9 @@
 
 #include <stdint.h>
 #include <string.h>
+#if defined(__AVX__)
+#include <immintrin.h> /* for the one operation that vector extensions lack in C: max */
+#endif
 
 #if defined(__AVX512F__)
 #define AP_LANES 16
@@ -22,6 +25,8 @@
 #define AP_INLINE static inline __attribute__((always_inline))
 
 typedef float ap_vec __attribute__((vector_size(AP_LANES * 4)));
+typedef int32_t ap_ivec __attribute__((vector_size(AP_LANES * 4)));
+typedef uint32_t ap_uvec __attribute__((vector_size(AP_LANES * 4)));
 typedef float ap_vec_any __attribute__((vector_size(AP_LANES * 4), aligned(4), may_alias));
 
 AP_INLINE ap_vec ap__vec_load(const float *p)
@@ -32,17 +37,82 @@ AP_INLINE void ap__vec_store(float *p, ap_vec x)
 {
     *(ap_vec_any *)p = x;
 }
-AP_INLINE ap_vec ap__vec_set(float x)
+/* The larger of each pair; where b is NaN, b. */
+AP_INLINE ap_vec ap__vec_max(ap_vec a, ap_vec b)
 {
-    return x - (ap_vec){0};
+#if defined(__AVX512F__)
+    return (ap_vec)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(__AVX__)
+    return (ap_vec)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+    for (int i = 0; i < AP_LANES; i++)
+        b[i] = a[i] > b[i] ? a[i] : b[i];
+    return b;
+#endif
 }
+
+/* A constant vector of f(lane, step); GCC folds masks only when they are written out. */
+#define AP_EACH4(f, at, step) f((at), step), f((at) + 1, step), f((at) + 2, step), f((at) + 3, step)
+#if AP_LANES == 16
+#define AP_EACH(f, step)                                                                                           \
+    ((ap_ivec){AP_EACH4(f, 0, step), AP_EACH4(f, 4, step), AP_EACH4(f, 8, step), AP_EACH4(f, 12, step)})
+#elif AP_LANES == 8
+#define AP_EACH(f, step) ((ap_ivec){AP_EACH4(f, 0, step), AP_EACH4(f, 4, step)})
+#else
+#define AP_EACH(f, step) ((ap_ivec){AP_EACH4(f, 0, step)})
+#endif
+
+#define AP_CROSS(lane, step) (((lane) ^ (step)) % AP_LANES)
+/* x combined over all lanes; step AP_LANES crosses nothing and does not harm a maximum. */
+AP_INLINE float ap__vec_largest(ap_vec x)
+{
+    x = ap__vec_max(x, __builtin_shuffle(x, AP_EACH(AP_CROSS, 8)));
+    x = ap__vec_max(x, __builtin_shuffle(x, AP_EACH(AP_CROSS, 4)));
+    x = ap__vec_max(x, __builtin_shuffle(x, AP_EACH(AP_CROSS, 2)));
+    return ap__vec_max(x, __builtin_shuffle(x, AP_EACH(AP_CROSS, 1)))[0];
+}
+AP_INLINE float ap__vec_sum(ap_vec x)
+{
+    if (AP_LANES > 8)
+        x += __builtin_shuffle(x, AP_EACH(AP_CROSS, 8));
+    if (AP_LANES > 4)
+        x += __builtin_shuffle(x, AP_EACH(AP_CROSS, 4));
+    x += __builtin_shuffle(x, AP_EACH(AP_CROSS, 2));
+    return (x + __builtin_shuffle(x, AP_EACH(AP_CROSS, 1)))[0];
+}
+
+/* x (AP_LANES rows) becomes its transpose: for step 1, 2, 4, 8 the off-diagonal quarters of
+ * every square of 2 step x 2 step change places. */
+#define AP_LOW(lane, step) ((lane) & (step) ? AP_LANES + (lane) - (step) : (lane))
+#define AP_HIGH(lane, step) ((lane) & (step) ? AP_LANES + (lane) : (lane) + (step))
+#define AP_SWAP_QUARTERS(x, step)                                                                                  \
+    _Pragma("GCC unroll 16") for (int32_t i_ = 0; i_ < AP_LANES; i_++)                                             \
+    {                                                                                                              \
+        if (i_ & (step))                                                                                           \
+            continue;                                                                                              \
+        ap_vec a_ = (x)[i_], b_ = (x)[(i_ + (step)) % AP_LANES];                                                   \
+        (x)[i_] = __builtin_shuffle(a_, b_, AP_EACH(AP_LOW, step));                                                \
+        (x)[(i_ + (step)) % AP_LANES] = __builtin_shuffle(a_, b_, AP_EACH(AP_HIGH, step));                         \
+    }
+AP_INLINE void ap__vec_transpose(ap_vec x[AP_LANES])
+{
+    AP_SWAP_QUARTERS(x, 1)
+    AP_SWAP_QUARTERS(x, 2)
+#if AP_LANES > 4
+    AP_SWAP_QUARTERS(x, 4)
+#endif
+#if AP_LANES > 8
+    AP_SWAP_QUARTERS(x, 8)
+#endif
+}
+
 /* 2^x = 2^n 2^f with n the nearest integer, |f| <= 1/2.  2^f by a polynomial of
- * degree 6 through Chebyshev nodes (error 5e-9, so 1e-7 with rounding).
- * Below 2^-126 the result is 0, above 2^127 it is 2^127; NaN stays NaN. */
-#define AP_EXP2_MIN -126.0f
+ * degree 6 through Chebyshev nodes (error 5e-9, so 1e-7 with rounding).  Below
+ * 2^-126.5 the result is 0, above 2^127 it is 2^127; NaN stays NaN. */
+#define AP_EXP2_MIN -127.0f /* its power of 2 has the bits of 0 */
 #define AP_EXP2_MAX 127.0f
 #define AP_EXP2_MAGIC 12582912.0f /* 1.5 * 2^23: adding it rounds to an integer */
-#define AP_EXP2_MAGIC_BITS 0x4b400000u
+#define AP_EXP2_BITS (127u - 0x4b400000u) /* from the bits of that sum to a biased exponent */
 #define AP_EXP2_POLY(f)                                                                                            \
     (1.0f + (f) * (6.9314718803e-01f +                                                                             \
                    (f) * (2.4022650761e-01f +                                                                      \
@@ -51,13 +121,22 @@ AP_INLINE ap_vec ap__vec_set(float x)
 
 AP_INLINE float ap__exp2(float x)
 {
-    float y = x > AP_EXP2_MAX ? AP_EXP2_MAX : x;
-    float t = y + AP_EXP2_MAGIC, f = y - (t - AP_EXP2_MAGIC), power;
+    float y = x > AP_EXP2_MAX ? AP_EXP2_MAX : x, power;
+    y = y < AP_EXP2_MIN ? AP_EXP2_MIN : y;
+    float t = y + AP_EXP2_MAGIC, f = y - (t - AP_EXP2_MAGIC);
     uint32_t bits;
     memcpy(&bits, &t, sizeof bits);
-    bits = (bits - AP_EXP2_MAGIC_BITS + 127u) << 23;
+    bits = (bits + AP_EXP2_BITS) << 23;
     memcpy(&power, &bits, sizeof power);
-    return x < AP_EXP2_MIN ? 0.0f : AP_EXP2_POLY(f) * power;
+    return AP_EXP2_POLY(f) * power;
+}
+
+/* The same for x <= AP_EXP2_MAX. */
+AP_INLINE ap_vec ap__vec_exp2(ap_vec x)
+{
+    x = ap__vec_max(AP_EXP2_MIN - (ap_vec){0}, x);
+    ap_vec t = x + AP_EXP2_MAGIC, f = x - (t - AP_EXP2_MAGIC);
+    return AP_EXP2_POLY(f) * (ap_vec)(((ap_uvec)t + AP_EXP2_BITS) << 23);
 }
 
 #endif

@@ -1,0 +1,117 @@
+/* cpu_gemv.c - y (T,O) = x (T,I) W^T for a few rows of x, as in a decode step.
+ *
+ *     for 4 outputs, for 1, 2 or 4 rows of x:
+ *         rows x 4 accumulators += x[t][16 numbers] * W[o][16 numbers]   over I
+ *
+ * Every weight is read from memory once and 16-bit ones are widened on the way,
+ * which is all that counts when there are only a few rows: sgemm would copy W first. */
+#include "tensor/cpu.h"
+#include "tensor/vector.h"
+
+enum { OUTPUTS = 4 };
+
+typedef uint16_t half_vec __attribute__((vector_size(AP_LANES * 2), aligned(2), may_alias));
+
+/* AP_LANES weights from number `at` on; f32 or bf16. */
+AP_INLINE ap_vec weights_load(const void *W, size_t at, const bool bf16)
+{
+    if (!bf16)
+        return ap__vec_load((const float *)W + at);
+    half_vec h = *(const half_vec *)((const uint16_t *)W + at);
+    return (ap_vec)(__builtin_convertvector(h, ap_uvec) << 16);
+}
+
+AP_INLINE float weight_load(const void *W, size_t at, const bool bf16)
+{
+    float w;
+    ap__dtype_to_f32(&w, (const uint8_t *)W + at * (bf16 ? 2 : 4), bf16 ? AP_BF16 : AP_F32, 1);
+    return w;
+}
+
+/* dot (rows, outputs) of rows of x with rows of W, both of I numbers. */
+AP_INLINE void dots(float dot[][OUTPUTS], const float *x, const void *W, size_t w_at, int32_t I, const int32_t rows,
+                    const int32_t outputs, const bool bf16)
+{
+    ap_vec sum[4][OUTPUTS] = {0};
+    int32_t i = 0;
+    for (; i + AP_LANES <= I; i += AP_LANES) {
+#pragma GCC unroll 4
+        for (int32_t o = 0; o < outputs; o++) {
+            ap_vec w = weights_load(W, w_at + (size_t)o * (size_t)I + (size_t)i, bf16);
+#pragma GCC unroll 4
+            for (int32_t t = 0; t < rows; t++)
+                sum[t][o] += ap__vec_load(x + (size_t)t * (size_t)I + i) * w;
+        }
+    }
+#pragma GCC unroll 4
+    for (int32_t t = 0; t < rows; t++) {
+#pragma GCC unroll 4
+        for (int32_t o = 0; o < outputs; o++) {
+            dot[t][o] = ap__vec_sum(sum[t][o]);
+            for (int32_t rest = i; rest < I; rest++)
+                dot[t][o] += x[(size_t)t * (size_t)I + (size_t)rest] *
+                             weight_load(W, w_at + (size_t)o * (size_t)I + (size_t)rest, bf16);
+        }
+    }
+}
+
+struct gemv {
+    float *y;
+    const float *x;
+    const struct ap_matrix *W;
+    int32_t T;
+    float keep, scale; /* y = keep y + scale x W^T; keep 0 does not read y */
+};
+
+AP_INLINE void gemv_block(const struct gemv *g, int32_t o, int32_t t, const int32_t rows, const int32_t outputs,
+                          const bool bf16)
+{
+    float dot[4][OUTPUTS];
+    int32_t I = g->W->cols, O = g->W->rows;
+    dots(dot, g->x + (size_t)t * (size_t)I, g->W->data, (size_t)o * (size_t)I, I, rows, outputs, bf16);
+    for (int32_t r = 0; r < rows; r++) {
+        float *y = g->y + (size_t)(t + r) * (size_t)O + (size_t)o;
+        for (int32_t k = 0; k < outputs; k++)
+            y[k] = g->scale * dot[r][k] + (g->keep > 0 ? g->keep * y[k] : 0);
+    }
+}
+
+AP_INLINE void gemv_outputs(const struct gemv *g, int32_t o, const int32_t outputs, const bool bf16)
+{
+    int32_t t = 0;
+    for (; t + 4 <= g->T; t += 4)
+        gemv_block(g, o, t, 4, outputs, bf16);
+    for (; t + 2 <= g->T; t += 2)
+        gemv_block(g, o, t, 2, outputs, bf16);
+    for (; t < g->T; t++)
+        gemv_block(g, o, t, 1, outputs, bf16);
+}
+
+AP_INLINE void gemv_range(const struct gemv *g, int32_t from, int32_t to, const bool bf16)
+{
+    int32_t o = from;
+    for (; o + OUTPUTS <= to; o += OUTPUTS)
+        gemv_outputs(g, o, OUTPUTS, bf16);
+    for (; o < to; o++)
+        gemv_outputs(g, o, 1, bf16);
+}
+
+bool ap__cpu_gemv_pays(const struct ap_matrix *W, int32_t T)
+{
+    int64_t size = (int64_t)W->rows * W->cols;
+    if (W->dtype == AP_F16)
+        return false;
+    if (T <= 4)
+        return W->dtype == AP_BF16 || size >= 100000;
+    return T <= 16 && size >= 4000000; /* so large that sgemm's copy of it costs more than its speed gains */
+}
+
+void ap__cpu_gemv(float *y, const float *x, const struct ap_matrix *W, int32_t T, bool accumulate, float scale,
+                  int32_t from, int32_t to)
+{
+    struct gemv g = {y, x, W, T, accumulate ? 1.0f : 0.0f, scale};
+    if (W->dtype == AP_BF16)
+        gemv_range(&g, from, to, true);
+    else
+        gemv_range(&g, from, to, false);
+}
