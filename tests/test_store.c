@@ -1,113 +1,17 @@
-/* test_store.c - what was recorded stays recorded: kills, resumes, foreign files, a full disk. */
+/* test_store.c - what was recorded stays recorded and comes back: order, kills, resumes, readers. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "base/file.h"
 #include "store/store.h"
+#include "store_fixture.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <sqlite3.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static char dir[64];
-
-static int make_dir(void **state)
-{
-    (void)state;
-    snprintf(dir, sizeof dir, "/tmp/test_store_XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state)
-{
-    (void)state;
-    char command[96];
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    return system(command);
-}
-
-#define OK(expr)                                                                            \
-    do {                                                                                    \
-        struct ap_err ok_err = {0}, *err = &ok_err;                                         \
-        ap_status ok_status = (expr);                                                       \
-        if (ok_status != AP_OK)                                                             \
-            fail_msg("%s: %s: %s: %s", #expr, ap_status_text(ok_status), err->place, err->message); \
-    } while (0)
-
-static struct ap_store *open_store(enum ap_store_mode mode)
-{
-    struct ap_store *store = NULL;
-    OK(ap__store_open(dir, mode, &store, err));
-    return store;
-}
-
-static struct ap_problem problem(const char *id, const char *question)
-{
-    return (struct ap_problem){.id = (char *)id, .task = (char *)"math", .template_name = (char *)"t",
-                               .question = (char *)question, .answer = (char *)"5"};
-}
-
-static void add_problems(struct ap_store *store, int n)
-{
-    for (int i = 0; i < n; i++) {
-        char id[32], question[64];
-        snprintf(id, sizeof id, "p%03d", i);
-        snprintf(question, sizeof question, "What is %d and one?", i);
-        struct ap_problem p = problem(id, question);
-        OK(ap__store_add_problem(store, AP_TRAIN, &p, err));
-    }
-    OK(ap__store_flush(store, err));
-}
-
-/* A chain of two steps whose contents follow from its key. */
-static void add_chain(struct ap_store *store, const char *id, const char *actor, int32_t sample)
-{
-    int32_t token[6] = {1, -7, 300 + sample, 70000, 5, 6};
-    uint8_t role[6] = {0, 0, 1, 1, 2, 1};
-    char call[64];
-    snprintf(call, sizeof call, "Sum(a=%s, b=%d)", id + 1, sample);
-    struct ap_step step[2] = {
-        {.call = call, .result = (char *)"5", .function = (char *)"Sum", .token_first = 2, .token_count = 2},
-        {.call = (char *)"Answer('5'", .result = (char *)"it's a \"bad\" call", .function = (char *)"", .error = true,
-         .token_first = 5, .token_count = 1}};
-    struct ap_stored_chain chain = {
-        .key = {.problem = id, .actor = actor, .purpose = AP_FOR_COLLECT, .sample = sample},
-        .temperature = 0.7,
-        .stream = UINT64_MAX - 3,
-        .sound = sample % 2 == 0,
-        .chain = {.step = step, .n = 2, .answer = sample == 1 ? NULL : (char *)"5", .end = AP_END_BAD_CALLS,
-                  .verdict = AP_INCORRECT, .tokens = {.id = token, .role = role, .n = 6}, .new_tokens = 3,
-                  .seconds = 0.25}};
-    OK(ap__store_add_chain(store, &chain, err));
-    assert_true(chain.id > 0);
-}
-
-static bool exists(struct ap_store *store, const char *id, const char *actor, int32_t sample)
-{
-    bool there = false;
-    struct ap_chain_key key = {id, actor, AP_FOR_COLLECT, sample};
-    OK(ap__store_chain_exists(store, &key, &there, err));
-    return there;
-}
-
-static int64_t count(struct ap_store *store, const char *actor)
-{
-    int64_t n = -1;
-    struct ap_chain_filter filter = {.actor = actor, .purpose = AP_FOR_COLLECT};
-    OK(ap__store_count_chains(store, &filter, &n, err));
-    return n;
-}
 
 /* ---- what goes in comes out ---- */
 
@@ -357,199 +261,6 @@ static void two_writers_cannot_work_on_one_run_but_a_reader_can_look(void **stat
     ap__store_free(second);
 }
 
-/* ---- when things go wrong ---- */
-
-static void write_file(const char *name, const char *text)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    OK(ap__file_write(path, text, strlen(text), err));
-}
-
-static void foreign_and_broken_files_are_refused_with_their_path(void **state)
-{
-    (void)state;
-    struct ap_store *store = NULL;
-    struct ap_err why = {0};
-    assert_int_equal(ap__store_open(dir, AP_STORE_READ, &store, &why), AP_E_NOT_FOUND);
-    write_file("run.db", "This is certainly not a database, whatever its name may say. ........................");
-    assert_int_equal(ap__store_open(dir, AP_STORE_WRITE, &store, &why), AP_E_FORMAT);
-    assert_non_null(strstr(why.place, "run.db"));
-    assert_int_equal(ap__store_open(dir, AP_STORE_READ, &store, &why), AP_E_FORMAT);
-
-    char path[128];
-    snprintf(path, sizeof path, "%s/run.db", dir);
-    unlink(path);
-    sqlite3 *db;
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "CREATE TABLE problems(x)", NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
-    assert_int_equal(ap__store_open(dir, AP_STORE_WRITE, &store, &why), AP_E_FORMAT);
-    assert_non_null(strstr(why.message, "not a run's store"));
-    unlink(path);
-    store = open_store(AP_STORE_WRITE);
-    ap__store_free(store);
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
-    assert_int_equal(ap__store_open(dir, AP_STORE_READ, &store, &why), AP_E_FORMAT);
-    assert_non_null(strstr(why.message, "99"));
-}
-
-static ap_status any_chain(void *user, struct ap_stored_chain *chain, struct ap_err *err)
-{
-    (void)user;
-    (void)chain;
-    (void)err;
-    return AP_OK;
-}
-
-static void a_damaged_store_is_an_error_and_not_a_crash(void **state)
-{
-    (void)state;
-    struct ap_store *store = open_store(AP_STORE_WRITE);
-    add_problems(store, 60);
-    for (int i = 0; i < 60; i++) {
-        char id[16];
-        snprintf(id, sizeof id, "p%03d", i);
-        add_chain(store, id, "teacher", 0);
-    }
-    ap__store_free(store);
-    char path[128];
-    snprintf(path, sizeof path, "%s/run.db", dir);
-    struct stat st;
-    assert_int_equal(stat(path, &st), 0);
-    int fd = open(path, O_RDWR);
-    char junk[4096];
-    memset(junk, 0xA5, sizeof junk);
-    for (off_t at = 4096; at + 4096 <= st.st_size; at += 4096)
-        assert_int_equal(pwrite(fd, junk, sizeof junk, at), sizeof junk);
-    close(fd);
-    struct ap_err why = {0};
-    ap_status status = ap__store_open(dir, AP_STORE_READ, &store, &why);
-    if (status == AP_OK) {
-        struct ap_chain_filter filter = {.steps = true, .tokens = true};
-        status = ap__store_each_chain(store, &filter, any_chain, NULL, &why);
-        ap__store_free(store);
-    }
-    assert_int_equal(status, AP_E_FORMAT);
-    assert_non_null(strstr(why.place, "run.db"));
-    assert_non_null(strstr(why.message, "damaged"));
-}
-
-/* RLIMIT_FSIZE stands in for a full disk: writes beyond it fail. */
-static void child_fills_the_disk(int fd)
-{
-    struct ap_store *store = NULL;
-    struct ap_err why = {0};
-    signal(SIGXFSZ, SIG_IGN);
-    if (ap__store_open(dir, AP_STORE_WRITE, &store, &why) != AP_OK)
-        _exit(2);
-    struct rlimit limit = {400 * 1024, 400 * 1024};
-    setrlimit(RLIMIT_FSIZE, &limit);
-    ap_status status = AP_OK;
-    int32_t committed = 0;
-    for (int32_t i = 0; status == AP_OK && i < 100000; i++) {
-        struct ap_step step = {.call = (char *)"F()", .result = (char *)"x", .function = (char *)"F"};
-        struct ap_stored_chain chain = {.key = {"p000", "student", AP_FOR_COLLECT, i}, .chain = {.step = &step, .n = 1}};
-        status = ap__store_add_chain(store, &chain, &why);
-        if (status == AP_OK && i % 10 == 9 && (status = ap__store_flush(store, &why)) == AP_OK)
-            committed = i + 1;
-    }
-    if (write(fd, &committed, sizeof committed) != sizeof committed)
-        _exit(3);
-    ap__store_free(store);
-    _exit(status == AP_E_DATABASE && strstr(why.place, "run.db") ? 0 : 4);
-}
-
-static void a_full_disk_is_an_error_with_its_place_and_loses_nothing_committed(void **state)
-{
-    (void)state;
-    struct ap_store *store = open_store(AP_STORE_WRITE);
-    add_problems(store, 1);
-    ap__store_free(store);
-    int pipefd[2], status = 0;
-    int32_t committed = 0;
-    assert_int_equal(pipe(pipefd), 0);
-    pid_t pid = fork();
-    if (pid == 0)
-        child_fills_the_disk(pipefd[1]);
-    assert_int_equal(read(pipefd[0], &committed, sizeof committed), sizeof committed);
-    waitpid(pid, &status, 0);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
-    assert_true(committed > 0);
-    store = open_store(AP_STORE_WRITE);
-    assert_true(count(store, "student") >= committed);
-    add_chain(store, "p000", "teacher", 0); /* and it goes on */
-    ap__store_free(store);
-    close(pipefd[0]);
-    close(pipefd[1]);
-}
-
-static void a_run_in_a_folder_that_cannot_be_written_is_one_clear_error(void **state)
-{
-    (void)state;
-    struct ap_store *store = NULL;
-    struct ap_err why = {0};
-    assert_int_equal(ap__store_open("/proc/no/such/run", AP_STORE_WRITE, &store, &why), AP_E_IO);
-    assert_null(store);
-    assert_non_null(strstr(why.place, "/proc"));
-}
-
-static void a_finished_store_can_be_read_from_a_read_only_folder(void **state)
-{
-    (void)state;
-    struct ap_store *store = open_store(AP_STORE_WRITE);
-    add_problems(store, 3);
-    ap__store_free(store);
-    chmod(dir, 0555);
-    bool root = geteuid() == 0;
-    if (root && seteuid(65534) != 0) {
-        chmod(dir, 0755);
-        skip();
-    }
-    struct ap_err open_err = {0};
-    ap_status status = ap__store_open(dir, AP_STORE_READ, &store, &open_err);
-    int64_t n = 0;
-    if (status == AP_OK)
-        status = ap__store_count_problems(store, NULL, AP_TRAIN, &n, &open_err);
-    ap__store_free(status == AP_OK ? store : NULL);
-    if (root)
-        assert_int_equal(seteuid(0), 0);
-    chmod(dir, 0755);
-    if (status != AP_OK)
-        fail_msg("%s: %s", open_err.place, open_err.message);
-    assert_int_equal(n, 3);
-}
-
-static void every_allocation_may_fail_while_a_chain_is_added_and_read(void **state)
-{
-    (void)state;
-    struct ap_store *store = open_store(AP_STORE_WRITE);
-    add_problems(store, 1);
-    add_chain(store, "p000", "teacher", 0);
-    bool failed = true;
-    for (int64_t n = 1; failed && n < 200; n++) {
-        struct ap_buf order;
-        struct ap_err why = {0};
-        struct ap_stored_chain chain = {0};
-        ap__buf_init(&order, 0);
-        ap__alloc_fail_after(n);
-        ap_status status = ap__store_chain(store, 1, true, &chain, &why);
-        if (status == AP_OK)
-            status = ap__store_set_meta(store, "k", "v", &why);
-        ap__alloc_fail_after(0);
-        failed = status != AP_OK;
-        if (failed)
-            assert_int_equal(status, AP_E_MEMORY);
-        ap__stored_chain_deinit(&chain);
-        ap__buf_deinit(&order);
-    }
-    assert_false(failed);
-    ap__store_free(store);
-}
-
 /* ---- the rest of the record ---- */
 
 static void pairs_are_replaced_whole_and_keep_their_reference(void **state)
@@ -662,8 +373,6 @@ static void a_stage_adds_up_its_seconds_over_processes(void **state)
     ap__store_free(store);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -674,12 +383,6 @@ int main(void)
         TEST(problems_come_back_in_order_and_by_task),
         TEST(killed_at_any_instant_a_run_loses_at_most_the_open_batch_and_ends_the_same),
         TEST(two_writers_cannot_work_on_one_run_but_a_reader_can_look),
-        TEST(foreign_and_broken_files_are_refused_with_their_path),
-        TEST(a_damaged_store_is_an_error_and_not_a_crash),
-        TEST(a_full_disk_is_an_error_with_its_place_and_loses_nothing_committed),
-        TEST(a_run_in_a_folder_that_cannot_be_written_is_one_clear_error),
-        TEST(a_finished_store_can_be_read_from_a_read_only_folder),
-        TEST(every_allocation_may_fail_while_a_chain_is_added_and_read),
         TEST(pairs_are_replaced_whole_and_keep_their_reference),
         TEST(metrics_come_back_by_step_and_can_be_cut_for_a_resume),
         TEST(a_stage_adds_up_its_seconds_over_processes),
