@@ -75,7 +75,8 @@ static void check_problem(const struct ap_task *task, const struct ap_problem *p
 {
     char *answer = run_calls(task, p->call, p->call_count, false);
     if (!answer || strcmp(answer, p->answer) != 0)
-        fail_msg("%s: the chain answers %s, gold is %s:\n%s", p->id, answer ? answer : "nothing", p->answer, p->question);
+        fail_msg("%s: the chain answers %s, gold is %s:\n%s", p->id, answer ? answer : "nothing", p->answer,
+                 p->question);
     ap__free(answer);
     assert_true(p->call_count <= task->agent.max_steps);
     if (strcmp(task->name, "fol-entailment") == 0) {
@@ -249,7 +250,8 @@ static void a_known_goal_is_no_premise(void **state)
         for (int32_t i = 0; i < shape.theory.n_premises && shape.theory.goal.form == AP_FORM_FACT; i++) {
             const struct ap_sentence *s = &shape.theory.premise[i];
             if (s->form == AP_FORM_FACT)
-                assert_false(s->lit[0].pred == goal->pred && s->lit[0].subj == goal->subj && s->lit[0].obj == goal->obj);
+                assert_false(s->lit[0].pred == goal->pred && s->lit[0].subj == goal->subj &&
+                             s->lit[0].obj == goal->obj);
         }
         assert_int_equal(ap__theory_decide(&shape.theory, -1), shape.truth);
     }

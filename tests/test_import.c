@@ -122,8 +122,9 @@ static void contexts_are_laid_out_in_numbered_sentences(void **state)
                 "\"question\": \"Is the following statement true, false, or unknown? The fox is red.\", "
                 "\"options\": [\"A) True\", \"B) False\", \"C) Unknown\"], \"answer\": \"C\"}]",
                 NULL, &ps);
-    assert_string_equal(ps.item[0].question, "1. Mr. Fox is red.\n2. The cat's 3.5 m tall.\n3. All J. Smith fans sing!\n"
-                                             "Is it true? The fox is red.");
+    assert_string_equal(ps.item[0].question,
+                        "1. Mr. Fox is red.\n2. The cat's 3.5 m tall.\n3. All J. Smith fans sing!\n"
+                        "Is it true? The fox is red.");
     assert_string_equal(ps.item[0].answer, "Unknown");
     assert_string_equal(ps.item[0].id, "P1");
     assert_string_equal(ps.item[0].template_name, "proofwriter");
@@ -151,9 +152,10 @@ static void own_records_need_only_question_and_answer(void **state)
 {
     (void)state;
     struct ap_problems ps = {0};
-    import_text("\n{\"question\": \"1+1?\", \"answer\": 2}\n\n{\"question\": \"Is it?\", \"answer\": true, \"id\": \"x\","
-                "\"template\": \"t\", \"calls\": [\"Answer(True)\"]}",
-                NULL, &ps);
+    import_text(
+        "\n{\"question\": \"1+1?\", \"answer\": 2}\n\n{\"question\": \"Is it?\", \"answer\": true, \"id\": \"x\","
+        "\"template\": \"t\", \"calls\": [\"Answer(True)\"]}",
+        NULL, &ps);
     assert_int_equal(ps.n, 2);
     assert_string_equal(ps.item[0].answer, "2");
     assert_string_equal(ps.item[0].id, "file/2");
@@ -191,10 +193,12 @@ static void broken_records_are_errors_with_their_place(void **state)
     expect_error("{\"question\": \"q\", \"answer\": \"3\"}\n", "csv", "", "not `csv`");
     expect_error("[{\"question\": \"q\", \"answer\": \"3\"}]", "gsm8k", "file.jsonl", "on each line");
     expect_error("{\"question\": \"q\", \"answer\": \"3\"}", "prontoqa", "file.jsonl", "one JSON array");
-    expect_error("[{\"context\": \"A.\", \"question\": \"q? B.\", \"options\": [\"A) True\", \"B) False\"], \"answer\": "
-                 "\"D\"}]",
-                 NULL, "record 1", "none of the options");
-    expect_error("{\"premises\": [\"A.\"], \"conclusion\": \"B.\", \"label\": \"Maybe\"}\n", NULL, "file.jsonl:1", "Maybe");
+    expect_error(
+        "[{\"context\": \"A.\", \"question\": \"q? B.\", \"options\": [\"A) True\", \"B) False\"], \"answer\": "
+        "\"D\"}]",
+        NULL, "record 1", "none of the options");
+    expect_error("{\"premises\": [\"A.\"], \"conclusion\": \"B.\", \"label\": \"Maybe\"}\n", NULL, "file.jsonl:1",
+                 "Maybe");
     expect_error("{\"premises\": [5], \"conclusion\": \"B.\", \"label\": \"True\"}\n", NULL, "file.jsonl:1", "item 1");
 }
 

@@ -109,7 +109,8 @@ static void wrong_task_files_are_reported_with_line_and_suggestion(void **state)
     expect_error("Sum, Answer", "Sun, Answer", "wrong.yaml:3", "Sum");
     expect_error("generator: math-word", "generator: math-wrod", "wrong.yaml:6", "did you mean `math-word`?");
     expect_error("generator: math-word", "generator: math-word, profile: huge", "wrong.yaml:6", "short, long or mixed");
-    expect_error("generator: math-word", "generator: math-word, file: x", "wrong.yaml:6", "either `generator` or `file`");
+    expect_error("generator: math-word", "generator: math-word, file: x", "wrong.yaml:6",
+                 "either `generator` or `file`");
     expect_error("generator: math-word", "file: x, format: csv", "wrong.yaml:6", "not `csv`");
     expect_error("checker: number", "checker: numbers", "wrong.yaml:7", "exact, number, choice or formula");
     expect_error("checker: number", "checker: choice", "wrong.yaml:7", "choices");
@@ -172,7 +173,8 @@ static void one_file_is_split_by_content_and_repetitions_are_dropped(void **stat
 static void the_hash_ignores_case_and_white_space(void **state)
 {
     (void)state;
-    struct ap_problem a = {.question = "Is  it\n True?"}, b = {.question = " is it true?  "}, c = {.question = "isit true?"};
+    struct ap_problem a = {.question = "Is  it\n True?"}, b = {.question = " is it true?  "},
+                      c = {.question = "isit true?"};
     assert_true(ap__problem_hash(&a) == ap__problem_hash(&b));
     assert_true(ap__problem_hash(&a) != ap__problem_hash(&c));
 }
@@ -235,7 +237,8 @@ static void expect_chain(const struct ap_task *task, const struct ap_problem *p,
     assert_int_equal(is_sound, sound);
     ap__chain_deinit(&chain);
 }
-#define CHAIN(...) (const char *const[]){__VA_ARGS__}, (int32_t)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+#define CHAIN(...)                                                                                                     \
+    (const char *const[]){__VA_ARGS__}, (int32_t)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
 
 static void a_right_answer_is_sound_only_with_the_gold_premises_and_goal(void **state)
 {
@@ -284,7 +287,8 @@ static ap_status open_and_make(const char *path, struct ap_buf *out, struct ap_e
         st = ap__task_problems(task, AP_TRAIN, 1, 0, 2, &ps, why);
     ap__alloc_fail_after(0);
     for (size_t i = 0; i < ps.n; i++)
-        ap__buf_printf(out, "%s %s %s\n", ps.item[i].question, ps.item[i].answer, ps.item[i].call_count ? ps.item[i].call[ps.item[i].call_count - 1] : "");
+        ap__buf_printf(out, "%s %s %s\n", ps.item[i].question, ps.item[i].answer,
+                       ps.item[i].call_count ? ps.item[i].call[ps.item[i].call_count - 1] : "");
     ap__problems_deinit(&ps);
     ap__task_free(task);
     return st;

@@ -178,7 +178,8 @@ static bool read_call(const char *text, bool last, mpq_t *result, struct ap_calc
     for (const char *at = text + length; *at == '(' || *at == ','; n++) {
         at += 1 + strspn(at + 1, " ");
         length = strcspn(at, ",)");
-        if (n == (last ? 1 : AP_CALC_ARGS) || !read_arg(at, length, result, out->n, last ? &out->answer : &step->arg[n]))
+        if (n == (last ? 1 : AP_CALC_ARGS) ||
+            !read_arg(at, length, result, out->n, last ? &out->answer : &step->arg[n]))
             return false;
         at += length;
     }

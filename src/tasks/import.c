@@ -114,8 +114,8 @@ static ap_status read_array(struct import *im, const struct ap_map *map)
     if (!im->format)
         st = detect(im, json_array_get(array, 0), true, im->path);
     else if (!im->format->array)
-        st = ap__fail(im->err, AP_E_FORMAT, im->path, "format %s has a record on each line, but the file is one JSON array",
-                      im->format->name);
+        st = ap__fail(im->err, AP_E_FORMAT, im->path,
+                      "format %s has a record on each line, but the file is one JSON array", im->format->name);
     json_array_foreach(array, i, record)
     {
         if (st != AP_OK || is_full(im, before))

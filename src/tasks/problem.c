@@ -178,7 +178,8 @@ ap_status ap__problem_to_json(const struct ap_problem *p, json_t **out, struct a
              (p->detail && json_object_set(obj, "detail", p->detail));
     if (failed) {
         json_decref(obj);
-        return ap__fail(err, AP_E_MEMORY, p->id, "cannot write the problem as JSON (no memory, or text that is not UTF-8)");
+        return ap__fail(err, AP_E_MEMORY, p->id,
+                        "cannot write the problem as JSON (no memory, or text that is not UTF-8)");
     }
     *out = obj;
     return AP_OK;

@@ -213,8 +213,8 @@ static ap_status read_checker_map(struct reader *r, const struct ap_yaml *map)
     bool ok = ap__number_parse(tolerance, number) && mpq_sgn(number) >= 0;
     mpq_clear(number);
     if (!ok)
-        return ap__yaml_fail(r->doc, ap__yaml_get(map, "tolerance"), r->err, "`tolerance` must be a number of at least 0, not `%s`",
-                             tolerance);
+        return ap__yaml_fail(r->doc, ap__yaml_get(map, "tolerance"), r->err,
+                             "`tolerance` must be a number of at least 0, not `%s`", tolerance);
     checker->tolerance = copy(r, tolerance);
     const struct ap_yaml *choices = ap__yaml_get(map, "choices");
     if ((checker->kind == AP_CHECK_CHOICE) != (choices != NULL))

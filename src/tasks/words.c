@@ -89,7 +89,8 @@ static const char *const codas[] = {"",   "",   "",   "b",  "ck", "d",  "g",  "l
                                     "x",  "z",  "ft", "lb", "ld", "lk", "lm", "lp", "mb", "mp", "nd", "ng", "nk",
                                     "nt", "rb", "rd", "rg", "rk", "rl", "rm", "rn", "rp", "rt", "sk", "sp", "st",
                                     "v",  "f",  "k",  "ss"};
-static const char *const noun_ends[] = {"", "", "", "us", "us", "us", "le", "er", "in", "o", "ock", "et", "or", "ist", "y", "ian"};
+static const char *const noun_ends[] = {"",   "",  "",    "us", "us", "us",  "le", "er",
+                                        "in", "o", "ock", "et", "or", "ist", "y",  "ian"};
 static const char *const adj_ends[] = {"", "", "y", "y", "ish", "al", "ent", "ic", "ous", "ful", "ive", "less", "ant"};
 static const char *const verb_ends[] = {"", "", "", "e", "le", "er", "en"};
 static const char *const name_ends[] = {"", "", "a", "o", "i", "y", "in", "el", "us", "ette", "an", "ie", "ix"};
