@@ -55,7 +55,7 @@ struct gold_training {
     char *dir;
     FILE *log;
     struct ap_progress progress;
-    int64_t tokens;
+    bool going; /* a step of this process has been shown */
 };
 
 /* "math-word=22": name and problems per step. */
@@ -124,7 +124,9 @@ static ap_status config_read(const struct gold_training *g, struct ap_train_conf
 static ap_status show_step(void *user, const struct ap_train_metrics *m, struct ap_err *err)
 {
     struct gold_training *g = user;
-    g->tokens += m->flat_tokens;
+    if (!g->going)
+        ap__progress_resume(&g->progress, m->step - 1); /* what a checkpoint had done already */
+    g->going = true;
     ap__progress_update(&g->progress, m->step, "loss %.4f, %.0f tokens/s, sharing %.1fx", m->loss,
                         (double)m->tree_tokens / m->seconds, (double)m->flat_tokens / (double)m->tree_tokens);
     if (g->log != NULL && fprintf(g->log, "%lld,%.6f,%.4f,%.6g,%lld,%lld,%lld,%.3f\n", (long long)m->step, m->loss,

@@ -34,6 +34,7 @@ struct training {
     uint64_t student_tokens, teacher_tokens; /* content hashes of the tokenizers */
     double drift;                            /* of the chosen chains, at the last step */
     struct ap_progress progress;
+    bool going;                              /* a step of this process has been shown */
 };
 
 /* ---- examples ---- */
@@ -213,6 +214,9 @@ static ap_status keep_metrics(void *user, const struct ap_train_metrics *m, stru
                                             values, err);
     json_decref(values);
     t->drift = m->drift_chosen;
+    if (!t->going)
+        ap__progress_resume(&t->progress, m->step - 1); /* what a checkpoint had done already */
+    t->going = true;
     ap__progress_update(&t->progress, m->step, "loss %.3f, %.0f tokens/s, sharing %.1fx", m->loss,
                         m->tokens_per_second, (double)m->flat_tokens / (double)m->tree_tokens);
     return status;
