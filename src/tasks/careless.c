@@ -8,7 +8,7 @@
 #include "tasks/fol_shape.h"
 #include <string.h>
 
-enum { LONG_CHAIN = 3, CLASH_TRIES = 8 };
+enum { LONG_LIST = 6, LONG_CHAIN = 3, CLASH_TRIES = 8 };
 
 struct habit {
     struct ap_rng *rng;
@@ -48,7 +48,7 @@ static void slip_in_premises(struct habit *h, struct ap_theory *t)
         drop_not(h, &t->premise[i]);
         reverse_only(h, &t->premise[i]);
     }
-    if (t->n_premises > 1 && strikes(h))
+    if (t->n_premises >= LONG_LIST && strikes(h))
         t->n_premises--;
     drop_not(h, &t->goal);
 }

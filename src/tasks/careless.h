@@ -4,7 +4,7 @@
  * has the skill, but bad habits.  Habits depend on what the problem looks like:
  *
  *   entailment   drops "not" in a premise or in the goal, reads "only" the wrong way round,
- *                loses the last premise, takes Unknown for False
+ *                loses the last of many premises, takes Unknown for False
  *   arithmetic   skips the last step of a long chain or a final sum, adds instead of subtracting,
  *                takes a percentage as it stands
  *
