@@ -20,6 +20,13 @@ expect_ok "converts annotations" "$AP" problems gsm8k --problems "$TMP/gsm.jsonl
 expect_out "    Divide(48, 2)"
 expect_out "    Sum(24, 3)"
 
+# The example of docs/TASKS.md, as it stands there.
+mkdir "$TMP/shop"
+sed -n '/^```json/,/^```/p' docs/TASKS.md | grep -v '^```' > "$TMP/shop/problems.jsonl"
+sed -n '/^```yaml/,/^```/p' docs/TASKS.md | grep -v '^```' > "$TMP/shop/shop.yaml"
+expect_ok "the manual's own task works" "$AP" problems "$TMP/shop/shop.yaml" --count 1 --text
+expect_out "    Sum(4.8, 3.10)"
+
 printf '{"question": "q", "answer": "a"}\n{"question": 5, "answer": "a"}\n' > "$TMP/broken.jsonl"
 expect_fail 1 "names file and line of a broken record" "$AP" problems math-word --problems "$TMP/broken.jsonl"
 expect_err "broken.jsonl:2"
