@@ -43,7 +43,7 @@ void ap__chart_bar(struct ap_buf *out, const char *class_name, double value, str
 
 void ap__chart_move(struct ap_buf *out, double before, double after)
 {
-    const char *way = after < before ? "fall" : "rise";
+    const char *way = after < before ? "fall" : after > before ? "rise" : "before";
     open_row(out, "move");
     quarter_lines(out);
     ap__buf_printf(out, "<path class=\"link %s\" d=\"M%.1f 10H%.1f\"/>", way, share(before), share(after));
@@ -87,12 +87,12 @@ struct axes {
     size_t steps;           /* x: 1 .. steps */
 };
 
-/* Largest of 1, 2, 5 x 10^k that gives at least three intervals. */
+/* Smallest of 1, 2, 5 x 10^k that gives at most five intervals. */
 static double nice_step(double span)
 {
-    double unit = pow(10, floor(log10(span / 3)));
-    double ratio = span / 3 / unit;
-    return unit * (ratio >= 5 ? 5 : ratio >= 2 ? 2 : 1);
+    double unit = pow(10, floor(log10(span / 5) + 1e-9));
+    double ratio = span / 5 / unit - 1e-9;
+    return unit * (ratio <= 1 ? 1 : ratio <= 2 ? 2 : ratio <= 5 ? 5 : 10);
 }
 
 static void include(struct axes *a, double y)
