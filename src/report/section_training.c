@@ -64,7 +64,8 @@ static void put_dpo_plots(struct ap_buf *out, const json_t *dpo)
     const struct ap_chart_plot loss_plot = {.title = "DPO loss", .note = "per step", .low = none, .high = none};
     const struct ap_chart_plot accuracy_plot = {
         .title = "Pairs told apart", .note = "share with a positive margin", .low = 0, .high = 1};
-    const struct ap_chart_plot rewards_plot = {.title = "Implicit rewards", .note = "β × log-prob above the reference",
+    const struct ap_chart_plot rewards_plot = {.title = "Implicit rewards",
+                                               .note = "β × log-prob above the reference",
                                                .low = none, .high = none, .zero = true};
     const struct ap_chart_plot drift_plot = {.title = "Drift of the log-probs",
                                              .note = "policy − reference, nats per chain", .low = none,
