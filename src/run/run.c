@@ -3,6 +3,7 @@
 
 #include "base/data.h"
 #include "base/file.h"
+#include "base/machine.h"
 #include "report/report.h"
 
 #include <stdarg.h>
@@ -59,11 +60,13 @@ static ap_status keep_declaration(struct ap_run *run, struct ap_err *err)
 
 static ap_status keep_all_meta(struct ap_run *run, struct ap_err *err)
 {
-    char seed[32];
+    char seed[32], machine[256];
+    ap__machine_describe(machine, sizeof machine);
     snprintf(seed, sizeof seed, "%lld", (long long)run->recipe.seed);
     AP_TRY(keep_meta(run, "recipe", run->recipe.text, "recipe", err));
     AP_TRY(keep_meta(run, "seed", seed, "seed", err));
     AP_TRY(ap__store_set_meta(run->store, "recipe_path", run->recipe.path, err));
+    AP_TRY(ap__store_set_meta(run->store, "machine", machine, err));
     AP_TRY(ap__store_set_meta(run->store, "version", ap_version(), err));
     AP_TRY(ap__store_set_meta(run->store, "student_model", run->recipe.student.model, err));
     if (run->recipe.teacher.model != NULL)
