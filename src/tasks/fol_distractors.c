@@ -76,6 +76,7 @@ static struct ap_sentence random_link(struct ap_draw *d, int32_t *rank)
         near = &d->t->premise[ap__draw_below(d, n)];
     *rank = near->form == AP_FORM_EACH ? d->rank[near - d->t->premise] : ap__draw_below(d, 60);
     s.lit[0] = near->form == AP_FORM_EACH ? near->lit[0] : ap__draw_literal(d, AP_BIT(AP_WORD_NOUN), AP_TERM_VAR, 50);
+    s.lit[0].neg = false; /* the form has no place for it */
     s.lit[1] =
         ap__draw_literal(d, kind < 4 ? AP_BIT(AP_WORD_NOUN) : AP_BIT(AP_WORD_ADJ), AP_TERM_VAR, kind < 4 ? 70 : 55);
     if (kind == 0) { /* a stranger with a property of the chain */
