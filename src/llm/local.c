@@ -74,6 +74,8 @@ static ap_status find_or_add_talk(struct ap_local *l, struct ap_conversation *c,
     *out = c->backend;
     if (*out)
         return AP_OK;
+    if (l->n == 0) /* what is cached changes the last bits of logits: begin each group of talks alike */
+        ap__session_clear(l->session);
     AP_TRY(ap__grow((void **)&l->talk, &l->cap, l->n + 1, sizeof *l->talk, err));
     struct ap_talk *t = ap__alloc(sizeof *t);
     if (!t)

@@ -1,4 +1,11 @@
-/* sample.c - from a plan to jobs, and from finished chains to rows of the store. */
+/* sample.c - from a plan to jobs, and from finished chains to rows of the store.
+ *
+ *     planned chains, in groups of a fixed size --> a group that lacks any chain is run whole
+ *                                               --> what the store lacks of it is kept
+ *
+ * A model's logits differ in the last bit with what else is in its batch, so a chain is a function
+ * of its group.  Running groups whole makes a continued run the same, bit for bit, as one that was
+ * never killed. */
 #include "run/sample.h"
 
 #include "base/progress.h"
@@ -7,20 +14,24 @@
 #include <stdio.h>
 #include <string.h>
 
-/* One chain to make; job.tag is its index. */
+enum { GROUP = 8 }; /* jobs of a group, in chains in flight: few groups, short tails */
+
+/* One chain of the plan; job.tag is its index in the group. */
 struct item {
     const struct ap_problem *problem;
     int32_t sample; /* AP_SAMPLE_GREEDY or 0, 1, ... */
     float temperature;
+    bool stored; /* the store has it already */
 };
 
 struct sampling_run {
     struct ap_store *store;
     const struct ap_sample_plan *plan;
-    struct item *item;        /* (n,) what is missing */
-    struct ap_agent_job *job; /* (n,) */
-    int32_t n;
-    int64_t planned, made, correct;
+    struct item *item;        /* (group,) */
+    struct ap_agent_job *job; /* (group,) */
+    int32_t group;            /* chains per group */
+    int64_t planned, done;    /* chains; done: in the store */
+    int64_t made, correct;    /* by this call */
     struct ap_progress progress;
 };
 
@@ -30,7 +41,7 @@ static struct ap_chain_key key_of(const struct ap_sample_plan *plan, const struc
         .problem = item->problem->id, .actor = plan->actor, .purpose = plan->purpose, .sample = item->sample};
 }
 
-/* A stream of its own for each chain: by content, so that neither order nor resuming matters. */
+/* A stream of its own for each chain, by content. */
 static uint64_t stream_of(const struct ap_sample_plan *plan, const struct item *item)
 {
     uint64_t key = ap__hash64(plan->actor, strlen(plan->actor), ap__problem_hash(item->problem));
@@ -38,34 +49,40 @@ static uint64_t stream_of(const struct ap_sample_plan *plan, const struct item *
     return ap__hash64(which, sizeof which, key);
 }
 
-static void add_job(struct sampling_run *s, const struct item *item)
+static int64_t chains_per_problem(const struct ap_sample_plan *plan)
 {
-    s->item[s->n] = *item;
-    s->job[s->n] = (struct ap_agent_job){
-        .tag = (uint64_t)s->n,
-        .question = item->problem->question,
-        .sampling = {.temperature = item->temperature, .top_p = 1.0f},
-        .seed = s->plan->seed,
-        .key = stream_of(s->plan, item),
-    };
-    s->n++;
+    return plan->samples + (plan->greedy ? 1 : 0);
 }
 
-static ap_status add_missing(struct sampling_run *s, struct ap_err *err)
+/* Chain `index` of the plan: problem by problem, the greedy one first. */
+static struct item item_at(const struct ap_sample_plan *plan, int64_t index)
 {
-    const struct ap_sample_plan *plan = s->plan;
-    int32_t first = plan->greedy ? AP_SAMPLE_GREEDY : 0;
-    for (size_t p = 0; p < plan->problems->n; p++)
-        for (int32_t i = first; i < plan->samples; i++) {
-            struct item item = {.problem = &plan->problems->item[p], .sample = i};
-            if (i != AP_SAMPLE_GREEDY)
-                item.temperature = (float)plan->temperature[i % plan->temperature_count];
-            struct ap_chain_key key = key_of(plan, &item);
-            bool exists = false;
-            AP_TRY(ap__store_chain_exists(s->store, &key, &exists, err));
-            if (!exists)
-                add_job(s, &item);
-        }
+    int64_t each = chains_per_problem(plan);
+    struct item item = {.problem = &plan->problems->item[index / each],
+                        .sample = (int32_t)(index % each) - (plan->greedy ? 1 : 0)};
+    if (item.sample != AP_SAMPLE_GREEDY)
+        item.temperature = (float)plan->temperature[item.sample % plan->temperature_count];
+    return item;
+}
+
+/* Fill the group that begins at `first`; *missing = chains that the store lacks. */
+static ap_status fill_group(struct sampling_run *s, int64_t first, int32_t *n, int32_t *missing, struct ap_err *err)
+{
+    *missing = 0;
+    for (*n = 0; *n < s->group && first + *n < s->planned; ++*n) {
+        struct item *item = &s->item[*n];
+        *item = item_at(s->plan, first + *n);
+        struct ap_chain_key key = key_of(s->plan, item);
+        AP_TRY(ap__store_chain_exists(s->store, &key, &item->stored, err));
+        *missing += !item->stored;
+        s->job[*n] = (struct ap_agent_job){
+            .tag = (uint64_t)*n,
+            .question = item->problem->question,
+            .sampling = {.temperature = item->temperature, .top_p = 1.0f},
+            .seed = s->plan->seed,
+            .key = stream_of(s->plan, item),
+        };
+    }
     return AP_OK;
 }
 
@@ -74,6 +91,8 @@ static ap_status keep_chain(void *user, const struct ap_agent_job *job, struct a
 {
     struct sampling_run *s = user;
     const struct item *item = &s->item[job->tag];
+    if (item->stored)
+        return ap__check_interrupt(err);
     struct ap_stored_chain row = {
         .key = key_of(s->plan, item), .temperature = (double)item->temperature, .stream = job->key};
     AP_TRY(ap__task_judge(s->plan->task, item->problem, chain, err));
@@ -83,45 +102,44 @@ static ap_status keep_chain(void *user, const struct ap_agent_job *job, struct a
     row.chain = *chain; /* lent for the call; the agent keeps it */
     AP_TRY(ap__store_add_chain(s->store, &row, err));
     s->made++;
-    ap__progress_update(&s->progress, s->planned - s->n + s->made, "%.0f%% correct",
-                        100.0 * (double)s->correct / (double)s->made);
+    ap__progress_update(&s->progress, ++s->done, "%.0f%% correct", 100.0 * (double)s->correct / (double)s->made);
     return ap__check_interrupt(err);
 }
 
-static ap_status run_jobs(struct sampling_run *s, struct ap_llm *llm, struct ap_err *err)
+static ap_status run_groups(struct sampling_run *s, struct ap_llm *llm, struct ap_err *err)
 {
-    char label[64];
-    snprintf(label, sizeof label, "%s %s", s->plan->actor, s->plan->task->name);
     struct ap_agent_config config = s->plan->task->agent;
     config.in_flight = s->plan->in_flight;
-    ap__progress_begin(&s->progress, label, "chains", s->planned);
-    ap__progress_resume(&s->progress, s->planned - s->n);
-    ap_status status = ap__agent_run(llm, &config, s->job, s->n, keep_chain, NULL, s, err);
-    ap__progress_end(&s->progress);
-    return status;
+    for (int64_t first = 0; first < s->planned; first += s->group) {
+        int32_t n, missing;
+        AP_TRY(fill_group(s, first, &n, &missing, err));
+        s->done += n - missing;
+        ap__progress_resume(&s->progress, s->done - s->made);
+        if (missing > 0)
+            AP_TRY(ap__agent_run(llm, &config, s->job, n, keep_chain, NULL, s, err));
+    }
+    return AP_OK;
 }
 
-ap_status ap__sample_run(struct ap_store *store, struct ap_llm *llm, const struct ap_sample_plan *plan, int64_t *made,
+ap_status ap__sample_run(struct ap_store *store, struct ap_llm *llm, const struct ap_sample_plan *plan,
                          struct ap_err *err)
 {
-    struct sampling_run s = {.store = store, .plan = plan};
-    s.planned = (int64_t)plan->problems->n * (plan->samples + (plan->greedy ? 1 : 0));
-    if (made != NULL)
-        *made = 0;
+    struct sampling_run s = {.store = store, .plan = plan, .group = GROUP * plan->in_flight};
+    char label[64];
+    s.planned = (int64_t)plan->problems->n * chains_per_problem(plan);
     if (s.planned == 0)
         return AP_OK;
-    if (s.planned > INT32_MAX)
-        return ap__fail(err, AP_E_TOO_LARGE, plan->task->name, "%lld chains in one stage are too many",
-                        (long long)s.planned);
-    s.item = ap__alloc_array((size_t)s.planned, sizeof *s.item);
-    s.job = ap__alloc_array((size_t)s.planned, sizeof *s.job);
-    ap_status status = s.item != NULL && s.job != NULL
-                           ? add_missing(&s, err)
-                           : ap__fail(err, AP_E_MEMORY, plan->task->name, "no memory for the jobs of a stage");
-    if (status == AP_OK && s.n > 0)
-        status = run_jobs(&s, llm, err);
-    if (made != NULL)
-        *made = s.made;
+    s.item = ap__alloc_array((size_t)s.group, sizeof *s.item);
+    s.job = ap__alloc_array((size_t)s.group, sizeof *s.job);
+    ap_status status = AP_OK;
+    if (s.item == NULL || s.job == NULL)
+        status = ap__fail(err, AP_E_MEMORY, plan->task->name, "no memory for the jobs of a stage");
+    if (status == AP_OK) {
+        snprintf(label, sizeof label, "%s %s", plan->actor, plan->task->name);
+        ap__progress_begin(&s.progress, label, "chains", s.planned);
+        status = run_groups(&s, llm, err);
+        ap__progress_end(&s.progress);
+    }
     ap__free(s.job);
     ap__free(s.item);
     return status;

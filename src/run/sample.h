@@ -20,8 +20,8 @@ struct ap_sample_plan {
     int32_t in_flight;
 };
 
-/* Run what is missing of the plan.  *made: chains made now; may be NULL. */
-ap_status ap__sample_run(struct ap_store *store, struct ap_llm *llm, const struct ap_sample_plan *plan, int64_t *made,
+/* Run what is missing of the plan. */
+ap_status ap__sample_run(struct ap_store *store, struct ap_llm *llm, const struct ap_sample_plan *plan,
                          struct ap_err *err) AP_MUST_CHECK;
 
 #endif

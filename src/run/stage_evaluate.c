@@ -51,7 +51,7 @@ static ap_status evaluate_task(struct ap_run *run, struct ap_llm *llm, enum ap_s
         .seed = (uint64_t)run->recipe.seed, .in_flight = (int32_t)run->recipe.collect.in_flight,
     };
     if (status == AP_OK)
-        status = ap__sample_run(run->store, llm, &plan, NULL, err);
+        status = ap__sample_run(run->store, llm, &plan, err);
     ap__problems_deinit(&problems);
     return status;
 }
