@@ -104,13 +104,13 @@ static void check_task(const char *name, enum ap_profile profile, int64_t count)
 static void gold_chains_of_short_entailment_problems_give_the_gold_answer(void **state)
 {
     (void)state;
-    check_task("fol-entailment", AP_PROFILE_SHORT, 1000);
+    check_task("fol-entailment", AP_PROFILE_SHORT, 600);
 }
 
 static void gold_chains_of_long_entailment_problems_give_the_gold_answer(void **state)
 {
     (void)state;
-    check_task("fol-entailment", AP_PROFILE_LONG, 100);
+    check_task("fol-entailment", AP_PROFILE_LONG, 60);
 }
 
 static void gold_chains_of_translations_give_the_gold_answer(void **state)
