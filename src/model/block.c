@@ -12,6 +12,26 @@ static void copy(float *dst, const float *src, int64_t n)
         memcpy(dst, src, (size_t)n * sizeof *dst);
 }
 
+/* dst (Q, D) = rows query[i] of src; dst may be src, because query[i] >= i. */
+static void gather(float *dst, const float *src, const struct ap_block_rows *rows, int32_t D)
+{
+    for (int32_t i = 0; i < rows->Q; i++)
+        memmove(dst + (size_t)i * (size_t)D, src + (size_t)rows->query[i] * (size_t)D, (size_t)D * sizeof *dst);
+}
+
+/* The mirror, in place: row i of x moves to row query[i], the others become 0. */
+static void spread(float *x, const struct ap_block_rows *rows, int32_t D)
+{
+    int32_t end = rows->T;
+    for (int32_t i = rows->Q - 1; i >= 0; i--) {
+        int32_t to = rows->query[i];
+        memmove(x + (size_t)to * (size_t)D, x + (size_t)i * (size_t)D, (size_t)D * sizeof *x);
+        zero(x + (size_t)(to + 1) * (size_t)D, (int64_t)(end - to - 1) * D);
+        end = to;
+    }
+    zero(x, (int64_t)end * D);
+}
+
 static float lora_scale(const struct ap_model *m) { return m->lora.alpha / (float)m->lora.rank; }
 
 /* y (T,O) = x (T,I) W^T + s (x A^T) B^T, or += when accumulate.  u (T,R) is kept for backward. */
@@ -69,40 +89,51 @@ static void attention_half(const struct ap_model *m, int32_t l, const struct ap_
                            struct ap_block_acts *a)
 {
     const struct ap_config *c = &m->config;
-    int32_t T = rows->T;
+    int32_t T = rows->T, Q = rows->Q;
     m->be->rmsnorm(a->h1, a->rstd1, a->x, norm_weight(m, l, AP_SLOT_ATTN_NORM), T, c->D, c->eps);
-    linear(m, l, AP_LINEAR_Q, a->q, a->h1, a->u[AP_LINEAR_Q], T, false);
     linear(m, l, AP_LINEAR_K, a->k, a->h1, a->u[AP_LINEAR_K], T, false);
     linear(m, l, AP_LINEAR_V, a->v, a->h1, a->u[AP_LINEAR_V], T, false);
-    m->be->rope(a->q, rows->position, m->inv_freq, T, c->H, c->Dh, false);
     m->be->rope(a->k, rows->position, m->inv_freq, T, c->Hkv, c->Dh, false);
     if (rows->kv_row != NULL)
         cache_rows(m, rows, a);
+    if (rows->Q == 0)
+        return;
+    if (rows->query != NULL)
+        gather(a->hq, a->h1, rows, c->D);
+    linear(m, l, AP_LINEAR_Q, a->q, a->hq, a->u[AP_LINEAR_Q], Q, false);
+    m->be->rope(a->q, rows->query != NULL ? rows->query_position : rows->position, m->inv_freq, Q, c->H, c->Dh, false);
     m->be->attention(a->att, a->lse, a->q, rows->cache_k != NULL ? rows->cache_k : a->k,
                      rows->cache_v != NULL ? rows->cache_v : a->v, rows->attn);
-    copy(a->mid, a->x, (int64_t)T * c->D);
-    linear(m, l, AP_LINEAR_O, a->mid, a->att, a->u[AP_LINEAR_O], T, true);
+    if (rows->query != NULL)
+        gather(a->mid, a->x, rows, c->D);
+    else
+        copy(a->mid, a->x, (int64_t)T * c->D);
+    linear(m, l, AP_LINEAR_O, a->mid, a->att, a->u[AP_LINEAR_O], Q, true);
 }
 
-/* g->dx: dLoss/dmid in, dLoss/dx out. */
+/* g->dx: dLoss/dmid (Q, D) in, dLoss/dx (T, D) out. */
 static void attention_half_d(const struct ap_model *m, int32_t l, const struct ap_block_rows *rows,
                              const struct ap_block_acts *a, struct ap_block_grads *g, bool input_grad)
 {
     const struct ap_config *c = &m->config;
     struct ap_weight *norm = ap__layer_weight(m, l, AP_SLOT_ATTN_NORM);
-    int32_t T = rows->T;
-    int64_t q_size = (int64_t)T * c->H * c->Dh, kv_size = (int64_t)T * c->Hkv * c->Dh;
+    int32_t T = rows->T, Q = rows->Q;
+    int64_t kv_size = (int64_t)T * c->Hkv * c->Dh;
     float *dh = input_grad ? g->dh : NULL;
-    zero(g->datt, q_size);
-    linear_d(m, l, AP_LINEAR_O, g->datt, g->dx, a->att, a->u[AP_LINEAR_O], g->du, T);
+    zero(g->datt, (int64_t)Q * c->H * c->Dh);
+    linear_d(m, l, AP_LINEAR_O, g->datt, g->dx, a->att, a->u[AP_LINEAR_O], g->du, Q);
     zero(g->dk, kv_size);
     zero(g->dv, kv_size);
     m->be->attention_d(g->dq, g->dk, g->dv, g->datt, a->att, a->lse, a->q, a->k, a->v, rows->attn);
-    m->be->rope(g->dq, rows->position, m->inv_freq, T, c->H, c->Dh, true);
+    m->be->rope(g->dq, rows->query != NULL ? rows->query_position : rows->position, m->inv_freq, Q, c->H, c->Dh, true);
     m->be->rope(g->dk, rows->position, m->inv_freq, T, c->Hkv, c->Dh, true);
     if (input_grad)
-        zero(dh, (int64_t)T * c->D);
-    linear_d(m, l, AP_LINEAR_Q, dh, g->dq, a->h1, a->u[AP_LINEAR_Q], g->du, T);
+        zero(dh, (int64_t)Q * c->D);
+    linear_d(m, l, AP_LINEAR_Q, dh, g->dq, a->hq, a->u[AP_LINEAR_Q], g->du, Q);
+    if (input_grad && rows->query != NULL) {
+        spread(dh, rows, c->D);
+        spread(g->dx, rows, c->D);
+    }
     linear_d(m, l, AP_LINEAR_K, dh, g->dk, a->h1, a->u[AP_LINEAR_K], g->du, T);
     linear_d(m, l, AP_LINEAR_V, dh, g->dv, a->h1, a->u[AP_LINEAR_V], g->du, T);
     if (input_grad)
@@ -139,12 +170,13 @@ void ap__block_forward(const struct ap_model *m, int32_t l, const struct ap_bloc
                        struct ap_block_acts *a)
 {
     attention_half(m, l, rows, a);
-    feed_forward_half(m, l, rows->T, a);
+    if (rows->Q > 0)
+        feed_forward_half(m, l, rows->Q, a);
 }
 
 void ap__block_backward(const struct ap_model *m, int32_t l, const struct ap_block_rows *rows,
                         const struct ap_block_acts *a, struct ap_block_grads *g, bool input_grad)
 {
-    feed_forward_half_d(m, l, rows->T, a, g);
+    feed_forward_half_d(m, l, rows->Q, a, g);
     attention_half_d(m, l, rows, a, g, input_grad);
 }

@@ -4,7 +4,8 @@
  *     mid     -> rmsnorm h2 -> gate,up -> swiglu act -> down      -> + mid = out
  *
  * Training, prefill and decoding all pass through here; they differ in the
- * attention runs, and in where keys and values go. */
+ * attention runs, and in where keys and values go.  In the last block only rows
+ * whose output is wanted (Q of the T) go on after their keys and values. */
 #ifndef AP_BLOCK_H
 #define AP_BLOCK_H
 
@@ -13,22 +14,26 @@
 /* What one block computes for T rows.  Backward needs all of it; without
  * backward all layers share one set, and x, mid and out are the same buffer. */
 struct ap_block_acts {
-    float *x;                /* (T, D) input, not written by the block */
+    float *x;                /* (T, D) input, not written unless it is also mid */
     float *h1, *rstd1;       /* (T, D), (T,) */
-    float *q, *k, *v;        /* (T, H*Dh), (T, Hkv*Dh) x 2; q and k after rope */
-    float *att, *lse;        /* (T, H*Dh), (T, H); lse NULL without backward */
-    float *mid;              /* (T, D) */
-    float *h2, *rstd2;       /* (T, D), (T,) */
-    float *gate, *up, *act;  /* (T, F) x 3; act may be gate's buffer without backward */
-    float *out;              /* (T, D) */
-    float *u[AP_LINEAR_COUNT]; /* (T, R) x A^T of each adapter; one buffer without backward */
+    float *hq;               /* (Q, D) rows of h1 that ask; h1 itself when all do or without backward */
+    float *q, *k, *v;        /* (Q, H*Dh), (T, Hkv*Dh) x 2; q and k after rope */
+    float *att, *lse;        /* (Q, H*Dh), (Q, H); lse NULL without backward */
+    float *mid;              /* (Q, D) */
+    float *h2, *rstd2;       /* (Q, D), (Q,) */
+    float *gate, *up, *act;  /* (Q, F) x 3; act may be gate's buffer without backward */
+    float *out;              /* (Q, D) */
+    float *u[AP_LINEAR_COUNT]; /* (Q or T, R) x A^T of each adapter; one buffer without backward */
 };
 
 /* Rows of a forward pass. */
 struct ap_block_rows {
     int32_t T;
     const int32_t *position; /* (T,) */
-    const struct ap_attn *attn;
+    /* Rows whose output is wanted, ascending, and their positions; NULL = all, Q = T. */
+    int32_t Q;
+    const int32_t *query, *query_position; /* (Q,) */
+    const struct ap_attn *attn;            /* its queries are the Q rows, its keys the T rows or the cache */
     /* Keys and values that attention sees: NULL = this pass's own k, v.  Otherwise row i of k, v
      * is first copied to row kv_row[i] of these (-1 = not copied). */
     float *cache_k, *cache_v;
@@ -40,7 +45,7 @@ void ap__block_forward(const struct ap_model *m, int32_t l, const struct ap_bloc
 
 /* Scratch of backward, shared by all layers. */
 struct ap_block_grads {
-    float *dx;                 /* (T, D) in: dLoss/dout, out: dLoss/dx */
+    float *dx;                 /* (T, D) in: dLoss/dout (Q, D), out: dLoss/dx (T, D) */
     float *dh;                 /* (T, D) */
     float *dq, *dk, *dv, *datt; /* as q, k, v, att */
     float *dgate, *dup, *dact; /* (T, F) */

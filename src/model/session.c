@@ -2,7 +2,8 @@
  *
  *     items (branch, tokens) --plan--> rows to compute (M,), in order of items
  *        cached tokens are skipped, equal new ones stand once
- *     rows --chunks of up to 512--> embedding -> blocks (k, v copied to the pool) -> logits of last tokens
+ *     rows --chunks of up to 512--> embedding -> blocks (k, v copied to the pool)
+ *          --last block: only the last token of each item--> logits
  *
  * A chunk's attention runs see the pool: a row's ancestors are found by walking
  * up the tree of pages (kv_tree.h).  Everything a step needs is kept between
@@ -41,15 +42,15 @@ struct ap_session {
     struct ap_kv_cursor *before; /* (count,) where each branch was */
     int32_t *query;        /* (count,) index into plan of each item's last token */
     size_t before_cap, query_cap;
-    struct ap_attn_run run[CHUNK];
+    /* One chunk. */
+    struct ap_attn_run run[2 * CHUNK]; /* of all rows, then of the wanted ones */
     struct ap_span *span;
     size_t span_count, span_cap;
-    /* One chunk. */
-    int32_t token[CHUNK], position[CHUNK], kv_row[CHUNK], item[CHUNK];
+    int32_t token[CHUNK], position[CHUNK], kv_row[CHUNK];
+    int32_t item[CHUNK], query_row[CHUNK], query_position[CHUNK]; /* of wanted rows: those that make logits */
     struct ap_block_acts acts;
     int32_t adapter_rank;  /* that acts.u has room for */
-    float *last;           /* (CHUNK, D) rows whose logits are wanted */
-    struct ap_arena arena; /* holds acts and last */
+    struct ap_arena arena; /* holds acts */
     struct ap_session_stats stats;
 };
 
@@ -60,15 +61,15 @@ static bool make_chunk(struct ap_session *s)
     const struct ap_config *c = &s->m->config;
     size_t T = CHUNK, D = (size_t)c->D, Q = (size_t)c->H * (size_t)c->Dh, KV = (size_t)c->Hkv * (size_t)c->Dh;
     struct ap_block_acts *a = &s->acts;
-    float **const buffer[] = {&a->x, &a->h1, &a->rstd1, &a->q, &a->k, &a->v, &a->att, &a->gate, &a->up, &s->last};
-    const size_t width[] = {D, D, 1, Q, KV, KV, Q, (size_t)c->F, (size_t)c->F, D};
+    float **const buffer[] = {&a->x, &a->h1, &a->rstd1, &a->q, &a->k, &a->v, &a->att, &a->gate, &a->up};
+    const size_t width[] = {D, D, 1, Q, KV, KV, Q, (size_t)c->F, (size_t)c->F};
     for (size_t i = 0; i < sizeof width / sizeof *width; i++) {
         *buffer[i] = ap__arena_alloc(&s->arena, T * width[i] * sizeof(float));
         if (*buffer[i] == NULL)
             return false;
     }
     a->mid = a->out = a->x;
-    a->h2 = a->h1;
+    a->h2 = a->hq = a->h1;
     a->rstd2 = a->rstd1;
     a->act = a->gate;
     return true;
@@ -317,63 +318,90 @@ static int32_t run_length(const struct ap_session *s, size_t j, size_t end)
     return (int32_t)n;
 }
 
-static ap_status make_runs(struct ap_session *s, size_t first, size_t end, struct ap_attn *attn, struct ap_err *err)
+static struct ap_attn attn_of(const struct ap_session *s, const struct ap_attn_run *run, int32_t runs)
 {
     const struct ap_config *c = &s->m->config;
+    return (struct ap_attn){run, s->span, runs, c->H, c->Hkv, c->Dh, 1.0f / sqrtf((float)c->Dh)};
+}
+
+/* Runs of all rows of a chunk for all blocks but the last, and of its wanted rows, one each, for the last. */
+static ap_status make_runs(struct ap_session *s, size_t first, int32_t T, int32_t wanted, struct ap_attn *all,
+                           struct ap_attn *last, struct ap_err *err)
+{
     int32_t runs = 0;
     s->span_count = 0;
-    for (size_t j = first; j < end;) {
-        int32_t n = run_length(s, j, end), before = (int32_t)s->span_count;
-        AP_TRY(add_spans(s, s->plan[j].row, err));
-        s->run[runs++] = (struct ap_attn_run){(int32_t)(j - first), n, s->plan[j].row, before,
-                                              (int32_t)s->span_count - before};
-        j += (size_t)n;
+    for (int32_t t = 0; t < T;) {
+        const struct planned *p = &s->plan[first + (size_t)t];
+        int32_t n = run_length(s, first + (size_t)t, first + (size_t)T), before = (int32_t)s->span_count;
+        AP_TRY(add_spans(s, p->row, err));
+        s->run[runs++] = (struct ap_attn_run){t, n, p->row, before, (int32_t)s->span_count - before};
+        t += n;
     }
-    *attn = (struct ap_attn){s->run, s->span, runs, c->H, c->Hkv, c->Dh, 1.0f / sqrtf((float)c->Dh)};
+    for (int32_t i = 0; i < wanted && wanted < T; i++) {
+        const struct planned *p = &s->plan[first + (size_t)s->query_row[i]];
+        int32_t before = (int32_t)s->span_count;
+        AP_TRY(add_spans(s, p->row, err));
+        s->run[CHUNK + i] = (struct ap_attn_run){i, 1, p->row, before, (int32_t)s->span_count - before};
+    }
+    *all = attn_of(s, s->run, runs);
+    *last = attn_of(s, s->run + CHUNK, wanted);
     return AP_OK;
 }
 
-/* Final norm and head for the chunk's rows that somebody wants; neighbours in the output go together. */
-static void chunk_logits(struct ap_session *s, size_t first, int32_t T, float *logits)
+/* The chunk's inputs; returns how many of its rows make logits. */
+static int32_t fill_chunk(struct ap_session *s, size_t first, int32_t T)
+{
+    int32_t wanted = 0;
+    for (int32_t t = 0; t < T; t++) {
+        const struct planned *p = &s->plan[first + (size_t)t];
+        s->token[t] = p->token;
+        s->position[t] = p->position;
+        s->kv_row[t] = p->cached ? -1 : p->row;
+        if (p->item < 0)
+            continue;
+        s->query_row[wanted] = t;
+        s->query_position[wanted] = p->position;
+        s->item[wanted++] = p->item;
+    }
+    return wanted;
+}
+
+/* Final norm and head of the n wanted rows in acts.x; neighbours in the output go together. */
+static void chunk_logits(struct ap_session *s, int32_t n, float *logits)
 {
     const struct ap_config *c = &s->m->config;
-    size_t D = (size_t)c->D;
-    int32_t n = 0;
-    for (int32_t t = 0; t < T; t++) {
-        if (s->plan[first + (size_t)t].item < 0)
-            continue;
-        memcpy(s->last + (size_t)n * D, s->acts.x + (size_t)t * D, D * sizeof(float));
-        s->item[n++] = s->plan[first + (size_t)t].item;
-    }
-    s->m->be->rmsnorm(s->acts.h1, s->acts.rstd1, s->last, ap__final_norm(s->m)->W.data, n, c->D, c->eps);
+    size_t D = (size_t)c->D, V = (size_t)c->V;
+    s->m->be->rmsnorm(s->acts.h1, s->acts.rstd1, s->acts.x, ap__final_norm(s->m)->W.data, n, c->D, c->eps);
     for (int32_t i = 0, group; i < n; i += group) {
         for (group = 1; i + group < n && s->item[i + group] == s->item[i] + group;)
             group++;
-        s->m->be->linear(logits + (size_t)s->item[i] * (size_t)c->V, s->acts.h1 + (size_t)i * D,
-                         &ap__head_weight(s->m)->W, group, false, 1.0f);
+        s->m->be->linear(logits + (size_t)s->item[i] * V, s->acts.h1 + (size_t)i * D, &ap__head_weight(s->m)->W, group,
+                         false, 1.0f);
     }
 }
 
 static ap_status compute_chunk(struct ap_session *s, size_t first, int32_t T, float *logits, struct ap_err *err)
 {
     const struct ap_config *c = &s->m->config;
-    struct ap_attn attn;
-    AP_TRY(make_runs(s, first, first + (size_t)T, &attn, err));
-    for (int32_t t = 0; t < T; t++) {
-        const struct planned *p = &s->plan[first + (size_t)t];
-        s->token[t] = p->token;
-        s->position[t] = p->position;
-        s->kv_row[t] = p->cached ? -1 : p->row;
-    }
-    struct ap_block_rows rows = {T, s->position, &attn, NULL, NULL, s->kv_row};
+    struct ap_attn all, some;
+    int32_t wanted = fill_chunk(s, first, T);
+    AP_TRY(make_runs(s, first, T, wanted, &all, &some, err));
+    struct ap_block_rows rows = {.T = T, .position = s->position, .Q = T, .attn = &all, .kv_row = s->kv_row};
     size_t layer = (size_t)s->rows * (size_t)c->Hkv * (size_t)c->Dh;
     s->m->be->embedding(s->acts.x, s->token, &ap__embedding_weight(s->m)->W, T);
     for (int32_t l = 0; l < c->L; l++) {
         rows.cache_k = s->k + (size_t)l * layer;
         rows.cache_v = s->v + (size_t)l * layer;
+        if (l == c->L - 1 && wanted < T) {
+            rows.Q = wanted;
+            rows.query = s->query_row;
+            rows.query_position = s->query_position;
+            rows.attn = &some;
+        }
         ap__block_forward(s->m, l, &rows, &s->acts);
     }
-    chunk_logits(s, first, T, logits);
+    if (wanted > 0)
+        chunk_logits(s, wanted, logits);
     return AP_OK;
 }
 
