@@ -253,7 +253,7 @@ void ap__cpu_attention(float *out, float *lse, const float *q, const float *k, c
         int32_t work = plan.items * plan.groups * attn->Hkv, threads = threads_for(&plan, plan_cost(&plan));
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (threads > 1)
         for (int32_t i = 0; i < work; i++)
-            forward_item(&plan, i % plan.items, i / plan.items, out, lse, q, k, v);
+            forward_item(&plan, i / (plan.groups * attn->Hkv), i % (plan.groups * attn->Hkv), out, lse, q, k, v);
     }
 }
 
