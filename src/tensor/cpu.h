@@ -26,7 +26,7 @@ void ap__cpu_gemv(float *y, const float *x, const struct ap_matrix *W, int32_t T
                   int32_t from, int32_t to);
 bool ap__cpu_gemv_pays(const struct ap_matrix *W, int32_t T);
 
-/* Memory that the calling thread keeps between calls; zeroed when it grows. */
+/* Memory that the calling thread keeps between calls. */
 struct ap_scratch {
     void *data;
     size_t size;
