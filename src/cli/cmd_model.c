@@ -1,7 +1,8 @@
-/* cmd_model.c - `apprentice model`: make, describe and merge model folders. */
+/* cmd_model.c - `apprentice model`: make, describe, merge and deepen model folders. */
 #include "base/data.h"
 #include "cli/command.h"
 #include "model/folder.h"
+#include "model/grow.h"
 #include "model/transformer.h"
 #include "model/vocabulary.h"
 
@@ -16,7 +17,7 @@ static const struct ap_option options[] = {
     AP_OPTION_GROUP("new: a random model with the bundled vocabulary"),
     AP_OPTION_STR("vocabulary", "FILE", &words, "list of whole-word tokens (default: models/vocabulary/words.txt)"),
     AP_OPTION_INT("hidden", 8, 65536, &hidden, "model width D (default: 128)"),
-    AP_OPTION_INT("layers", 1, 1024, &layers, "layers L (default: 4)"),
+    AP_OPTION_INT("layers", 1, 1024, &layers, "layers L (default: 4); grow: how many there shall be"),
     AP_OPTION_INT("heads", 1, 1024, &heads, "query heads H (default: 4)"),
     AP_OPTION_INT("kv-heads", 1, 1024, &kv_heads, "key/value heads Hkv (default: 2)"),
     AP_OPTION_INT("ffn", 8, 1048576, &ffn, "feed-forward width F (default: 352)"),
@@ -24,7 +25,7 @@ static const struct ap_option options[] = {
     AP_OPTION_INT("seed", 0, INT64_MAX, &seed, "of the random weights (default: 1)"),
     AP_OPTION_GROUP("merge: fold an adapter into its model"),
     AP_OPTION_STR("adapter", "DIR", &adapter, "the adapter"),
-    AP_OPTION_STR("out", "DIR", &out_dir, "where the merged model is written"),
+    AP_OPTION_STR("out", "DIR", &out_dir, "where the merged or grown model is written"),
     AP_OPTION_STR("dtype", "NAME", &dtype, "f32 or bf16 (default: f32)"),
     AP_OPTION_GROUP("info"),
     AP_OPTION_FLAG("json", &as_json, "as one JSON object"),
@@ -96,6 +97,15 @@ static ap_status merge(const char *name, struct ap_err *err)
     return status;
 }
 
+static ap_status grow(const char *name, struct ap_err *err)
+{
+    char *dir = NULL;
+    AP_TRY(ap__data_find(name, &dir, err));
+    ap_status status = ap__model_grow(dir, (int32_t)layers, out_dir, err);
+    ap__free(dir);
+    return status;
+}
+
 static int run(int argc, char **argv)
 {
     struct ap_args args;
@@ -114,16 +124,20 @@ static int run(int argc, char **argv)
         if (adapter == NULL || out_dir == NULL)
             return ap__usage_fail(&ap__cmd_model, "merge needs --adapter and --out");
         status = merge(args.v[1], &err);
+    } else if (strcmp(args.v[0], "grow") == 0) {
+        if (out_dir == NULL)
+            return ap__usage_fail(&ap__cmd_model, "grow needs --layers and --out");
+        status = grow(args.v[1], &err);
     } else {
-        return ap__usage_fail(&ap__cmd_model, "the action is new, info or merge, got `%s`", args.v[0]);
+        return ap__usage_fail(&ap__cmd_model, "the action is new, info, merge or grow, got `%s`", args.v[0]);
     }
     return status == AP_OK ? AP_EXIT_OK : ap__cli_fail(&err);
 }
 
 const struct ap_command ap__cmd_model = {
     .name = "model",
-    .summary = "make, describe and merge model folders",
-    .usage = "new DIR | info DIR | merge DIR --adapter DIR --out DIR",
+    .summary = "make, describe, merge and deepen model folders",
+    .usage = "new DIR | info DIR | merge DIR --adapter DIR --out DIR | grow DIR --layers N --out DIR",
     .options = options,
     .example = "apprentice model info models/student\n"
                "apprentice model merge models/student --adapter runs/demo-1/dpo --out better",
