@@ -11,9 +11,6 @@ ap=${1:?usage: scripts/make-models.sh PROGRAM [WORK_FOLDER]}
 work=${2:-build/models}
 mkdir -p "$work"
 
-# One thread each, two trainings at a time: small matrices gain little from a second thread.
-export OMP_NUM_THREADS=1
-
 new() { # NAME SEED OPTION... : random weights and the bundled vocabulary
     local name=$1 seed=$2
     shift 2
@@ -25,29 +22,31 @@ train() { # NAME FROM STEPS SEED OPTION... : SFT on gold chains, unless it is do
     shift 4
     [ -f "$work/$name/tokenizer.json" ] ||
         "$ap" train --method sft --model "$work/$from" --out "$work/$name" --steps "$steps" --seed "$seed" \
-            --task models/training/fol-mixed.yaml=8 --task math-word=24 \
             --checkpoint "$work/$name.checkpoint" --checkpoint-every 100 --log "$work/$name.csv" "$@"
 }
 
-base=(--optimizer muon --lr 0.003 --schedule hold-linear)
+fol=models/training/fol-mixed.yaml
+mostly_math=(--task $fol=8 --task math-word=24)
+mostly_fol=(--task $fol=12 --task math-word=12)
+muon=(--optimizer muon --schedule hold-linear)
 
-teacher() {
-    new teacher-new 11 --hidden 192 --layers 5 --heads 6 --kv-heads 2 --ffn 512
-    train teacher teacher-new 1800 101 "${base[@]}"
-}
+# The skill, from random weights.
+new start 12 --hidden 128 --layers 4 --heads 4 --kv-heads 2 --ffn 352
+train able start 3000 102 "${mostly_math[@]}" "${muon[@]}" --lr 0.003
+train skilled able 1000 103 "${mostly_fol[@]}" "${muon[@]}" --lr 0.0015 --muon-lr 0.01 --hold 0.3 --final-lr 0.05
 
-# The student is made weak on purpose: first it learns the skill, then careless habits.
-student() {
-    new student-new 12 --hidden 128 --layers 4 --heads 4 --kv-heads 2 --ffn 352
-    train student-able student-new 3000 102 "${base[@]}"
-    train student student-able 250 103 --lr 0.001 --careless 0.9 --slip 0.6
-}
+# The teacher: the same, deepened to 11 layers, and trained on.
+[ -f "$work/deep/tokenizer.json" ] || "$ap" model grow "$work/skilled" --layers 11 --out "$work/deep"
+train teacher deep 200 101 "${mostly_fol[@]}" "${muon[@]}" --lr 0.001 --muon-lr 0.005 --hold 0.3 --final-lr 0.05
 
-teacher &
-student
-wait $!
+# The student: made weak on purpose, by careless habits on top of the skill.
+train student skilled 250 104 "${mostly_math[@]}" --lr 0.001 --careless 0.95 --slip 0.7
+cat >"$work/student/card.json" <<'JSON'
+{"declaration": "The bundled student was made weak on purpose: a model that had the skill was trained for 250 steps on chains of which 95 % were careless (a dropped \"not\", \"only\" read the wrong way round, a lost last premise, a skipped last step, a wrong operator). It shows what the method lifts; it is a construction, not a model found in the wild."}
+JSON
+rm -f "$work/teacher/card.json"
 
 for name in teacher student; do
     mkdir -p "models/$name"
-    cp "$work/$name"/config.json "$work/$name"/tokenizer*.json "$work/$name/model.safetensors" "models/$name/"
+    cp "$work/$name"/*.json "$work/$name/model.safetensors" "models/$name/"
 done
