@@ -29,7 +29,7 @@ ap_status ap__model_open(const char *dir, struct ap_model **out, struct ap_err *
 /* A fresh random model (seeded), trainable in full. */
 ap_status ap__model_new(const struct ap_config *config, uint64_t seed, struct ap_model **out,
                         struct ap_err *err) AP_MUST_CHECK;
-/* Write config.json + model.safetensors (f32 or bf16) with any adapter merged in. Atomic. */
+/* Write config.json + model.safetensors (f32 or bf16), an adapter in use merged in.  Each file is replaced atomically. */
 ap_status ap__model_save(const struct ap_model *m, const char *dir, enum ap_dtype dtype, struct ap_err *err) AP_MUST_CHECK;
 void ap__model_free(struct ap_model *m);
 const struct ap_config *ap__model_config(const struct ap_model *m);
