@@ -79,7 +79,7 @@ static ap_status open_source(struct gold_training *g, struct ap_err *err)
     AP_TRY(ap__data_find(model, &g->dir, err));
     AP_TRY(ap__tokenizer_open(g->dir, &g->tokenizer, err));
     AP_TRY(ap__template_open(g->dir, g->tokenizer, &g->tmpl, err));
-    struct ap_gold_options how = {.tokenizer = g->tokenizer, .tmpl = g->tmpl, .seed = (uint64_t)seed,
+    struct ap_gold_options how = {.tmpl = g->tmpl, .seed = (uint64_t)seed,
                                   .careless = careless, .slip = slip};
     AP_TRY(ap__gold_source_new(&how, &g->source, err));
     for (int i = 0; i < tasks.n; i++)

@@ -14,8 +14,7 @@
 struct ap_gold_source;
 
 struct ap_gold_options {
-    const struct ap_tokenizer *tokenizer; /* borrowed, as are the tasks */
-    const struct ap_template *tmpl;
+    const struct ap_template *tmpl; /* borrowed, as are the tasks */
     uint64_t seed;
     double careless; /* share of the chains that are made carelessly */
     double slip;     /* there: probability of each slip that is possible */
