@@ -20,6 +20,13 @@ static const struct {
     [AP_F32] = {"F32", 4},
     [AP_BF16] = {"BF16", 2},
     [AP_F16] = {"F16", 2},
+    [AP_INT8] = {"INT8", 0},
+    [AP_NF4] = {"NF4", 0},
+    [AP_NF4_DOUBLE] = {"NF4-double", 0},
+    [AP_Q8_0] = {"Q8_0", 0},
+    [AP_Q4_0] = {"Q4_0", 0},
+    [AP_Q4_K] = {"Q4_K", 0},
+    [AP_Q6_K] = {"Q6_K", 0},
 };
 
 size_t ap__dtype_size(enum ap_dtype dtype)
@@ -34,7 +41,7 @@ const char *ap__dtype_name(enum ap_dtype dtype)
 
 bool ap__dtype_parse(const char *name, enum ap_dtype *out)
 {
-    for (unsigned i = 0; i < AP_DTYPE_COUNT; i++) {
+    for (unsigned i = 0; i < AP_DTYPE_PLAIN; i++) {
         if (strcmp(name, dtype_table[i].name) == 0) {
             *out = (enum ap_dtype)i;
             return true;
