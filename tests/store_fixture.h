@@ -1,52 +1,24 @@
-/* store_fixture.h - what the tests of the store share: a folder per test, problems, chains.
+/* store_fixture.h - what the tests of the store share: problems, chains, counting them.
  * The including file has cmocka's headers and store/store.h already. */
 #ifndef AP_STORE_FIXTURE_H
 #define AP_STORE_FIXTURE_H
 
-#include <stdio.h>
-#include <stdlib.h>
+#include "testing.h"
 
-#define FIXTURE static __attribute__((unused))
-
-FIXTURE char dir[64];
-
-FIXTURE int make_dir(void **state)
-{
-    (void)state;
-    snprintf(dir, sizeof dir, "/tmp/test_store_XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
-}
-
-FIXTURE int remove_dir(void **state)
-{
-    (void)state;
-    char command[96];
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    return system(command);
-}
-
-#define OK(expr)                                                                            \
-    do {                                                                                    \
-        struct ap_err ok_err = {0}, *err = &ok_err;                                         \
-        ap_status ok_status = (expr);                                                       \
-        if (ok_status != AP_OK)                                                             \
-            fail_msg("%s: %s: %s: %s", #expr, ap_status_text(ok_status), err->place, err->message); \
-    } while (0)
-
-FIXTURE struct ap_store *open_store(enum ap_store_mode mode)
+AP_TEST_HELPER struct ap_store *open_store(enum ap_store_mode mode)
 {
     struct ap_store *store = NULL;
     OK(ap__store_open(dir, mode, &store, err));
     return store;
 }
 
-FIXTURE struct ap_problem problem(const char *id, const char *question)
+AP_TEST_HELPER struct ap_problem problem(const char *id, const char *question)
 {
     return (struct ap_problem){.id = (char *)id, .task = (char *)"math", .template_name = (char *)"t",
                                .question = (char *)question, .answer = (char *)"5"};
 }
 
-FIXTURE void add_problems(struct ap_store *store, int n)
+AP_TEST_HELPER void add_problems(struct ap_store *store, int n)
 {
     for (int i = 0; i < n; i++) {
         char id[32], question[64];
@@ -59,7 +31,7 @@ FIXTURE void add_problems(struct ap_store *store, int n)
 }
 
 /* A chain of two steps whose contents follow from its key. */
-FIXTURE void add_chain(struct ap_store *store, const char *id, const char *actor, int32_t sample)
+AP_TEST_HELPER void add_chain(struct ap_store *store, const char *id, const char *actor, int32_t sample)
 {
     int32_t token[6] = {1, -7, 300 + sample, 70000, 5, 6};
     uint8_t role[6] = {0, 0, 1, 1, 2, 1};
@@ -81,7 +53,7 @@ FIXTURE void add_chain(struct ap_store *store, const char *id, const char *actor
     assert_true(chain.id > 0);
 }
 
-FIXTURE bool exists(struct ap_store *store, const char *id, const char *actor, int32_t sample)
+AP_TEST_HELPER bool exists(struct ap_store *store, const char *id, const char *actor, int32_t sample)
 {
     bool there = false;
     struct ap_chain_key key = {id, actor, AP_FOR_COLLECT, sample};
@@ -89,7 +61,7 @@ FIXTURE bool exists(struct ap_store *store, const char *id, const char *actor, i
     return there;
 }
 
-FIXTURE int64_t count(struct ap_store *store, const char *actor)
+AP_TEST_HELPER int64_t count(struct ap_store *store, const char *actor)
 {
     int64_t n = -1;
     struct ap_chain_filter filter = {.actor = actor, .purpose = AP_FOR_COLLECT};

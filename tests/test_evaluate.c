@@ -8,39 +8,13 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "evaluate/evaluate.h"
+#include "testing.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static char dir[64], path[96];
-
-static int make_dir(void **state)
-{
-    (void)state;
-    snprintf(dir, sizeof dir, "/tmp/test_evaluate_XXXXXX");
-    if (!mkdtemp(dir))
-        return -1;
-    snprintf(path, sizeof path, "%s/results.json", dir);
-    return 0;
-}
-
-static int remove_dir(void **state)
-{
-    (void)state;
-    char command[96];
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    return system(command);
-}
-
-#define OK(expr)                                                                                    \
-    do {                                                                                            \
-        struct ap_err ok_err = {0}, *err = &ok_err;                                                 \
-        ap_status ok_status = (expr);                                                               \
-        if (ok_status != AP_OK)                                                                     \
-            fail_msg("%s: %s: %s: %s", #expr, ap_status_text(ok_status), err->place, err->message); \
-    } while (0)
 
 /* samples 0 = greedy only */
 static void add(struct ap_results *r, uint64_t hash, const char *name, int greedy, int successes, int samples)
@@ -169,8 +143,8 @@ static void results_survive_a_file(void **state)
     a.item[3].end = AP_END_BAD_CALLS;
     a.item[4].has_greedy = false;
     a.item[4].verdict = AP_INVALID;
-    OK(ap__results_save(&a, path, err));
-    OK(ap__results_load(path, &b, err));
+    OK(ap__results_save(&a, in_dir("results.json"), err));
+    OK(ap__results_load(in_dir("results.json"), &b, err));
     assert_int_equal(b.n, 20);
     assert_string_equal(b.task, "math");
     assert_string_equal(b.model, "m");
@@ -192,8 +166,8 @@ static void refuses(const char *text, const char *needle)
 {
     struct ap_results r;
     struct ap_err why = {0};
-    OK(ap__file_write(path, text, strlen(text), err));
-    assert_int_not_equal(ap__results_load(path, &r, &why), AP_OK);
+    OK(ap__file_write(in_dir("results.json"), text, strlen(text), err));
+    assert_int_not_equal(ap__results_load(in_dir("results.json"), &r, &why), AP_OK);
     char all[1024];
     snprintf(all, sizeof all, "%s: %s", why.place, why.message);
     if (!strstr(all, needle))

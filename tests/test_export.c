@@ -7,38 +7,11 @@
 
 #include "base/file.h"
 #include "store/export.h"
+#include "testing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static char dir[64], path[96];
-
-static int make_dir(void **state)
-{
-    (void)state;
-    snprintf(dir, sizeof dir, "/tmp/test_export_XXXXXX");
-    if (!mkdtemp(dir))
-        return -1;
-    snprintf(path, sizeof path, "%s/out.jsonl", dir);
-    return 0;
-}
-
-static int remove_dir(void **state)
-{
-    (void)state;
-    char command[96];
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    return system(command);
-}
-
-#define OK(expr)                                                                                    \
-    do {                                                                                            \
-        struct ap_err ok_err = {0}, *err = &ok_err;                                                 \
-        ap_status ok_status = (expr);                                                               \
-        if (ok_status != AP_OK)                                                                     \
-            fail_msg("%s: %s: %s: %s", #expr, ap_status_text(ok_status), err->place, err->message); \
-    } while (0)
 
 static void add_chain(struct ap_store *store, const char *actor, const char *const *calls, int32_t n, const char *answer)
 {
@@ -72,13 +45,13 @@ static struct ap_store *make_run(const char *task)
 static json_t *read_line(size_t which)
 {
     struct ap_map map;
-    OK(ap__map_open(path, &map, err));
+    OK(ap__map_open(in_dir("out.jsonl"), &map, err));
     size_t offset = 0, len = 0;
     const char *line = NULL;
     for (size_t i = 0; i <= which; i++)
         assert_true(ap__map_line(&map, &offset, &line, &len));
     json_t *json = NULL;
-    OK(ap__json_parse(line, len, path, &json, err));
+    OK(ap__json_parse(line, len, in_dir("out.jsonl"), &json, err));
     ap__map_close(&map);
     return json;
 }
@@ -103,7 +76,7 @@ static void a_pair_is_a_line_of_messages_with_tools_and_tool_calls(void **state)
     OK(ap__task_open("math-word", &task, err));
     struct ap_store *store = make_run("math-word");
     int64_t n = 0;
-    OK(ap__export_pairs(store, (const struct ap_task *const *)&task, 1, path, &n, err));
+    OK(ap__export_pairs(store, (const struct ap_task *const *)&task, 1, in_dir("out.jsonl"), &n, err));
     assert_int_equal(n, 1);
     json_t *line = read_line(0);
     const json_t *prompt = json_object_get(line, "prompt"), *chosen = json_object_get(line, "chosen"),
@@ -144,7 +117,7 @@ static void chains_are_lines_with_verdicts(void **state)
     OK(ap__task_open("math-word", &task, err));
     struct ap_store *store = make_run("math-word");
     int64_t n = 0;
-    OK(ap__export_chains(store, (const struct ap_task *const *)&task, 1, path, &n, err));
+    OK(ap__export_chains(store, (const struct ap_task *const *)&task, 1, in_dir("out.jsonl"), &n, err));
     assert_int_equal(n, 2);
     json_t *student = read_line(0), *teacher = read_line(1);
     assert_string_equal(ap__json_str_or(student, "actor", ""), "student");
@@ -165,12 +138,12 @@ static void a_failed_export_leaves_the_old_file_and_names_what_failed(void **sta
     OK(ap__task_open("math-word", &task, err));
     struct ap_store *store = make_run("a task that is not there");
     struct ap_err why = {0};
-    OK(ap__file_write(path, "old\n", 4, err));
-    assert_int_equal(ap__export_pairs(store, (const struct ap_task *const *)&task, 1, path, NULL, &why), AP_E_NOT_FOUND);
+    OK(ap__file_write(in_dir("out.jsonl"), "old\n", 4, err));
+    assert_int_equal(ap__export_pairs(store, (const struct ap_task *const *)&task, 1, in_dir("out.jsonl"), NULL, &why), AP_E_NOT_FOUND);
     assert_non_null(strstr(why.message, "a task that is not there"));
     struct ap_buf text;
     ap__buf_init(&text, 0);
-    OK(ap__file_read(path, 100, &text, err));
+    OK(ap__file_read(in_dir("out.jsonl"), 100, &text, err));
     assert_string_equal(text.data, "old\n");
     ap__buf_deinit(&text);
     assert_int_equal(ap__export_pairs(store, (const struct ap_task *const *)&task, 1, "/no/such/folder/x", NULL, &why),

@@ -15,18 +15,11 @@
 #include "tasks/fol_shape.h"
 #include "tasks/task.h"
 #include "tasks/words.h"
+#include "testing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define OK(expr)                                                                                     \
-    do {                                                                                             \
-        struct ap_err ok_err = {0}, *err = &ok_err;                                                  \
-        ap_status ok_status = (expr);                                                                \
-        if (ok_status != AP_OK)                                                                      \
-            fail_msg("%s: %s: %s: %s", #expr, ap_status_text(ok_status), err->place, err->message); \
-    } while (0)
 
 static struct ap_task *open_task(const char *name)
 {

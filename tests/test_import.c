@@ -10,36 +10,13 @@
 #include "functions/registry.h"
 #include "tasks/import.h"
 #include "tasks/task.h"
+#include "testing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define DATA "../shared/data/"
-static char dir[64];
-
-#define OK(expr)                                                                                     \
-    do {                                                                                             \
-        struct ap_err ok_err = {0}, *err = &ok_err;                                                  \
-        ap_status ok_status = (expr);                                                                \
-        if (ok_status != AP_OK)                                                                      \
-            fail_msg("%s: %s: %s: %s", #expr, ap_status_text(ok_status), err->place, err->message); \
-    } while (0)
-
-static int make_dir(void **state)
-{
-    (void)state;
-    snprintf(dir, sizeof dir, "/tmp/test_import_XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state)
-{
-    (void)state;
-    char command[96];
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    return system(command);
-}
 
 static const char *write_file(const char *text)
 {

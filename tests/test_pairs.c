@@ -8,36 +8,13 @@
 #include "base/rng.h"
 #include "preference/balance.h"
 #include "preference/pairs.h"
+#include "testing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { PROBLEMS = 30, TEMPLATES = 5 };
-static char dir[64];
-
-static int make_dir(void **state)
-{
-    (void)state;
-    snprintf(dir, sizeof dir, "/tmp/test_pairs_XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state)
-{
-    (void)state;
-    char command[96];
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    return system(command);
-}
-
-#define OK(expr)                                                                                    \
-    do {                                                                                            \
-        struct ap_err ok_err = {0}, *err = &ok_err;                                                 \
-        ap_status ok_status = (expr);                                                               \
-        if (ok_status != AP_OK)                                                                     \
-            fail_msg("%s: %s: %s: %s", #expr, ap_status_text(ok_status), err->place, err->message); \
-    } while (0)
 
 static struct ap_store *open_store(void)
 {

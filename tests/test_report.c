@@ -9,6 +9,7 @@
 #include "report/chart.h"
 #include "report/html.h"
 #include "report/report.h"
+#include "testing.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -18,33 +19,19 @@
 
 #define EVIL "<script>alert(\"1\")</script>&'\x01"
 
-static char dir[64];
 static struct ap_buf page; /* the last report */
 
-static int make_dir(void **state)
+static int open_page(void **state)
 {
-    (void)state;
-    snprintf(dir, sizeof dir, "/tmp/test_report_XXXXXX");
     ap__buf_init(&page, 0);
-    return mkdtemp(dir) ? 0 : -1;
+    return make_dir(state);
 }
 
-static int remove_dir(void **state)
+static int close_page(void **state)
 {
-    (void)state;
-    char command[96];
     ap__buf_deinit(&page);
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    return system(command);
+    return remove_dir(state);
 }
-
-#define OK(expr)                                                                                    \
-    do {                                                                                            \
-        struct ap_err ok_err = {0}, *err = &ok_err;                                                 \
-        ap_status ok_status = (expr);                                                               \
-        if (ok_status != AP_OK)                                                                     \
-            fail_msg("%s: %s: %s: %s", #expr, ap_status_text(ok_status), err->place, err->message); \
-    } while (0)
 
 /* ---- a run of two tasks with three templates each ---- */
 
@@ -416,7 +403,7 @@ static void a_report_that_runs_out_of_memory_is_an_error_and_leaves_the_old_one(
     ap__buf_deinit(&again);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_page, close_page)
 
 int main(void)
 {

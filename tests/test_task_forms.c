@@ -17,6 +17,7 @@
 #include "base/json.h"
 #include "functions/formula.h"
 #include "tasks/fol_shape.h"
+#include "testing.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -25,14 +26,6 @@
 
 #define DATA "../shared/data/derived/"
 enum { MAX_FORMS = 1024, MAX_NUMBERED = 4096, DRAWS = 16000, COMPARED = 800 };
-
-#define OK(expr)                                                                                     \
-    do {                                                                                             \
-        struct ap_err ok_err = {0}, *err = &ok_err;                                                  \
-        ap_status ok_status = (expr);                                                                \
-        if (ok_status != AP_OK)                                                                      \
-            fail_msg("%s: %s: %s: %s", #expr, ap_status_text(ok_status), err->place, err->message); \
-    } while (0)
 
 /* ---- content words of the files, and what stands for them ---- */
 
