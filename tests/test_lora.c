@@ -76,8 +76,8 @@ static void a_saved_adapter_is_the_same_when_loaded(void **state)
     struct ap_model *a = NULL, *b = NULL;
     int64_t n;
     assert_non_null(mkdtemp(dir));
-    OK(ap__model_open(FIXTURE, &a, err));
-    OK(ap__model_open(FIXTURE, &b, err));
+    OK(ap__model_open(FIXTURE, NULL, &a, err));
+    OK(ap__model_open(FIXTURE, NULL, &b, err));
     FAILS(AP_E_STATE, "no adapter", ap__lora_save(a, dir, "x", err));
     OK(ap__model_add_lora(a, &(struct ap_lora_config){5, 7.5f, AP_LORA_K | AP_LORA_UP | AP_LORA_O}, 3, err));
     stir(a, 0.1f, 3);
@@ -105,7 +105,7 @@ static void check_config(const char *text, ap_status status, const char *message
     OK(ap__file_write(path, weights.data, weights.len, err));
     snprintf(path, sizeof path, "%s/adapter_config.json", dir);
     OK(ap__file_write(path, text, strlen(text), err));
-    OK(ap__model_open(FIXTURE, &m, err));
+    OK(ap__model_open(FIXTURE, NULL, &m, err));
     FAILS(status, message, ap__lora_load(m, dir, err));
     int64_t n;
     float *still = logits_of(m, &n); /* the model works on without it */
@@ -142,7 +142,7 @@ static void every_failing_allocation_of_a_load_is_survived(void **state)
         struct ap_model *m = NULL;
         struct ap_err e = {0};
         ap__alloc_fail_after(n);
-        ap_status status = ap__model_open(FIXTURE, &m, &e);
+        ap_status status = ap__model_open(FIXTURE, NULL, &m, &e);
         if (status == AP_OK)
             status = ap__lora_load(m, FIXTURE "/adapter", &e);
         ap__alloc_fail_after(0);

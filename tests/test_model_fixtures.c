@@ -94,7 +94,7 @@ static int close_fixture(void **state)
 static struct ap_model *open_model(bool adapter)
 {
     struct ap_model *m = NULL;
-    OK(ap__model_open(FOLDER, &m, err));
+    OK(ap__model_open(FOLDER, NULL, &m, err));
     if (adapter)
         OK(ap__lora_load(m, FOLDER "/adapter", err));
     return m;
@@ -185,7 +185,7 @@ static void a_saved_model_has_the_adapter_merged_in(void **state)
     struct ap_model *m = open_model(true), *merged = NULL;
     assert_non_null(mkdtemp(dir));
     OK(ap__model_save(m, dir, AP_F32, err));
-    OK(ap__model_open(dir, &merged, err));
+    OK(ap__model_open(dir, NULL, &merged, err));
     check_logits(*state, merged, "logits_adapted");
     ap__model_free(merged);
     ap__model_free(m);

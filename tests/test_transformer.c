@@ -266,7 +266,7 @@ static void a_frozen_model_refuses_to_train(void **state)
     struct ap_batch_sums sums;
     struct ap_arena step;
     ap__arena_init(&step, 0);
-    OK(ap__model_open(AP_TEST_DATA "/tiny_llama", &m, err));
+    OK(ap__model_open(AP_TEST_DATA "/tiny_llama", NULL, &m, err));
     FAILS(AP_E_STATE, "nothing is trainable", ap__batch_gradient(m, &config, &e, 1, &step, &sums, err));
     ap__arena_deinit(&step);
     ap__model_free(m);

@@ -93,7 +93,7 @@ static void a_saved_model_is_the_same_when_opened(void **state)
         struct ap_model *a = tiny_model(&shape, 1), *b = NULL;
         int64_t n, k;
         OK(ap__model_save(a, dir, AP_F32, err));
-        OK(ap__model_open(dir, &b, err));
+        OK(ap__model_open(dir, NULL, &b, err));
         const struct ap_config *c = ap__model_config(b);
         assert_true(c->D == shape.D && c->L == shape.L && c->H == shape.H && c->Hkv == shape.Hkv && c->Dh == shape.Dh);
         assert_true(c->F == shape.F && c->V == shape.V && c->max_position == shape.max_position);
@@ -124,7 +124,7 @@ static void a_bf16_model_equals_its_rounded_self(void **state)
     struct ap_arena step;
     ap__arena_init(&step, 0);
     OK(ap__model_save(m, dir, AP_BF16, err));
-    OK(ap__model_open(dir, &mapped, err));
+    OK(ap__model_open(dir, NULL, &mapped, err));
     OK(ap__batch_reference(mapped, &e[0], 1, 0, &step, err));
     OK(ap__model_train_full(mapped, err)); /* now f32 copies of the same numbers */
     OK(ap__batch_reference(mapped, &e[1], 1, 0, &step, err));
@@ -133,6 +133,40 @@ static void a_bf16_model_equals_its_rounded_self(void **state)
     assert_true(e[0].ref_chosen != e[1].ref_chosen);
     ap__arena_deinit(&step);
     ap__model_free(mapped);
+    ap__model_free(m);
+}
+
+static double logp_of(struct ap_model *m)
+{
+    static const int32_t token[] = {1, 5, 9, 2, 30, 7, 7, 12};
+    static const uint8_t trained[] = {0, 1, 1, 1, 1, 1, 1, 1};
+    struct ap_train_example e = {.chosen = {token, trained, 8}};
+    struct ap_arena step;
+    ap__arena_init(&step, 0);
+    OK(ap__batch_reference(m, &e, 1, 0, &step, err));
+    ap__arena_deinit(&step);
+    return e.ref_chosen;
+}
+
+/* Matrices widened from bf16 to f32 hold the same numbers; narrowed from f32 they hold the nearest. */
+static void matrices_are_held_in_the_dtype_that_was_asked_for(void **state)
+{
+    (void)state;
+    struct ap_config shape = tiny_config();
+    struct ap_model *m = tiny_model(&shape, 1), *wide = NULL, *narrow = NULL, *full = NULL;
+    OK(ap__model_save(m, dir, AP_BF16, err));
+    OK(ap__model_open(dir, &(struct ap_model_options){.convert = true, .base_dtype = AP_F32}, &wide, err));
+    OK(ap__model_open(dir, NULL, &full, err));
+    OK(ap__model_train_full(full, err));
+    assert_below("log-prob of the same numbers", fabs(logp_of(wide) - logp_of(full)), 1e-5, 0);
+    OK(ap__model_save(m, dir, AP_F32, err));
+    OK(ap__model_open(dir, &(struct ap_model_options){.convert = true, .base_dtype = AP_BF16}, &narrow, err));
+    assert_below("log-prob of rounded numbers", fabs(logp_of(narrow) - logp_of(m)), 0.5, 0);
+    assert_true(logp_of(narrow) != logp_of(m));
+    OK(ap__model_train_full(narrow, err));
+    ap__model_free(full);
+    ap__model_free(narrow);
+    ap__model_free(wide);
     ap__model_free(m);
 }
 
@@ -171,13 +205,13 @@ static void wrong_tensors_are_named_with_what_was_expected(void **state)
     (void)state;
     struct ap_model *m = NULL;
     tamper(true, false, NULL);
-    FAILS(AP_E_FORMAT, "`model.layers.0.self_attn.k_proj.weight` must have shape (12, 24)", ap__model_open(dir, &m, err));
+    FAILS(AP_E_FORMAT, "`model.layers.0.self_attn.k_proj.weight` must have shape (12, 24)", ap__model_open(dir, NULL, &m, err));
     tamper(false, true, NULL);
-    FAILS(AP_E_NOT_FOUND, "model.layers.0.self_attn.k_proj.weight", ap__model_open(dir, &m, err));
+    FAILS(AP_E_NOT_FOUND, "model.layers.0.self_attn.k_proj.weight", ap__model_open(dir, NULL, &m, err));
     tamper(false, false, "model.layers.0.self_attn.q_proj.bias");
-    FAILS(AP_E_FORMAT, "`model.layers.0.self_attn.q_proj.bias` has no place", ap__model_open(dir, &m, err));
+    FAILS(AP_E_FORMAT, "`model.layers.0.self_attn.q_proj.bias` has no place", ap__model_open(dir, NULL, &m, err));
     tamper(false, false, "model.layers.0.self_attn.rotary_emb.inv_freq");
-    OK(ap__model_open(dir, &m, err));
+    OK(ap__model_open(dir, NULL, &m, err));
     ap__model_free(m);
 }
 
@@ -200,6 +234,7 @@ int main(void)
         cmocka_unit_test(unsupported_configs_are_refused_by_key_and_value),
         cmocka_unit_test(a_saved_model_is_the_same_when_opened),
         cmocka_unit_test(a_bf16_model_equals_its_rounded_self),
+        cmocka_unit_test(matrices_are_held_in_the_dtype_that_was_asked_for),
         cmocka_unit_test(wrong_tensors_are_named_with_what_was_expected),
         cmocka_unit_test(a_new_model_needs_a_sound_shape),
     };

@@ -70,7 +70,7 @@ static ap_status show_info(const char *name, struct ap_err *err)
     char *dir = NULL;
     struct ap_model *model = NULL;
     AP_TRY(ap__data_find(name, &dir, err));
-    ap_status status = ap__model_open(dir, &model, err);
+    ap_status status = ap__model_open(dir, NULL, &model, err);
     if (status == AP_OK)
         print_info(ap__model_config(model), (long long)ap__model_parameters(model));
     ap__model_free(model);
@@ -85,7 +85,7 @@ static ap_status merge(const char *name, struct ap_err *err)
     if (strcmp(dtype, "f32") != 0 && strcmp(dtype, "bf16") != 0)
         return ap__fail(err, AP_E_ARG, "--dtype", "is f32 or bf16, got `%s`", dtype);
     AP_TRY(ap__data_find(name, &dir, err));
-    ap_status status = ap__model_open(dir, &model, err);
+    ap_status status = ap__model_open(dir, NULL, &model, err);
     if (status == AP_OK)
         status = ap__lora_load(model, adapter, err);
     if (status == AP_OK)

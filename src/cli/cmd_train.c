@@ -89,7 +89,7 @@ static ap_status open_source(struct gold_training *g, struct ap_err *err)
 
 static ap_status open_model(struct gold_training *g, struct ap_err *err)
 {
-    AP_TRY(ap__model_open(g->dir, &g->model, err));
+    AP_TRY(ap__model_open(g->dir, NULL, &g->model, err));
     if (rank == 0)
         return ap__model_train_full(g->model, err);
     struct ap_lora_config lora = {.rank = (int32_t)rank, .alpha = 2.0f * (float)rank, .targets = AP_LORA_ALL};

@@ -206,7 +206,7 @@ static ap_status open_parts(struct ap_local *l, const struct ap_local_options *o
 {
     AP_TRY(ap__tokenizer_open(options->dir, &l->tokenizer, err));
     AP_TRY(ap__template_open(options->dir, l->tokenizer, &l->tmpl, err));
-    AP_TRY(ap__model_open(options->dir, &l->model, err));
+    AP_TRY(ap__model_open(options->dir, NULL, &l->model, err));
     if (options->adapter)
         AP_TRY(ap__lora_load(l->model, options->adapter, err));
     const struct ap_config *c = ap__model_config(l->model);

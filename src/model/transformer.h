@@ -24,8 +24,14 @@ enum { AP_LORA_Q = 1, AP_LORA_K = 2, AP_LORA_V = 4, AP_LORA_O = 8, AP_LORA_GATE 
 
 struct ap_model; /* weights (mapped or owned), optional adapter, gradients */
 
-/* Open a Hugging Face folder (config.json, *.safetensors); frozen, weights mapped where they can be. */
-ap_status ap__model_open(const char *dir, struct ap_model **out, struct ap_err *err) AP_MUST_CHECK;
+struct ap_model_options {
+    bool convert;             /* hold the blocks' matrices in base_dtype rather than as they are stored */
+    enum ap_dtype base_dtype;
+};
+/* Open a Hugging Face folder (config.json, *.safetensors); frozen, weights mapped where they can be.
+ * options NULL: everything as it is stored. */
+ap_status ap__model_open(const char *path, const struct ap_model_options *options, struct ap_model **out,
+                         struct ap_err *err) AP_MUST_CHECK;
 /* A fresh random model (seeded), trainable in full. */
 ap_status ap__model_new(const struct ap_config *config, uint64_t seed, struct ap_model **out,
                         struct ap_err *err) AP_MUST_CHECK;

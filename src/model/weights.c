@@ -1,7 +1,7 @@
-/* weights.c - open, make, save and free models; make weights trainable.
+/* weights.c - make, save and free models; make weights trainable.
  *
- *     config.json -> slots (names, shapes) -> bind to mapped file, or own f32 block
- *                                                  |  train_full: copy out     */
+ *     configuration -> slots (names, shapes) -> bind.c: where they are in a file, or own f32 block
+ *                                                  |  train_full: copy out              */
 #include "model/weights.h"
 
 #include "base/file.h"
@@ -42,13 +42,7 @@ static void set_layer_slots(struct ap_model *m, int32_t l)
     }
 }
 
-static int64_t slot_size(const struct ap_weight *w)
-{
-    return (int64_t)w->W.rows * (w->W.cols > 0 ? w->W.cols : 1);
-}
-
-/* An empty model: slots named and shaped, no values yet. */
-static ap_status make_model(const struct ap_config *c, struct ap_model **out, struct ap_err *err)
+ap_status ap__model_make(const struct ap_config *c, struct ap_model **out, struct ap_err *err)
 {
     struct ap_model *m = ap__alloc(sizeof *m);
     if (m == NULL)
@@ -74,73 +68,6 @@ static ap_status make_model(const struct ap_config *c, struct ap_model **out, st
     return AP_OK;
 }
 
-/* ---- binding to a file ---- */
-
-static ap_status bind_slot(struct ap_model *m, struct ap_weight *w, const char *dir, float **vectors,
-                           struct ap_err *err)
-{
-    struct ap_tensor_view view;
-    int32_t ndim = w->W.cols > 0 ? 2 : 1;
-    AP_TRY(ap__safetensors_get(m->file, w->name, &view, err));
-    if (view.ndim != ndim || view.shape[0] != w->W.rows || (ndim == 2 && view.shape[1] != w->W.cols))
-        return ap__fail(err, AP_E_FORMAT, dir,
-                        "tensor `%s` must have shape (%d, %d) by config.json, the file has %d dimensions (%lld, %lld)",
-                        w->name, w->W.rows, ndim == 2 ? w->W.cols : 1, view.ndim, (long long)view.shape[0],
-                        (long long)view.shape[1]);
-    if (ndim == 2) {
-        w->W.dtype = view.dtype;
-        w->W.data = view.data;
-        return AP_OK;
-    }
-    ap__dtype_to_f32(*vectors, view.data, view.dtype, (size_t)w->W.rows);
-    w->W.data = *vectors;
-    *vectors += w->W.rows;
-    return AP_OK;
-}
-
-/* Every tensor of the file must have a use, except the ones that older writers left in. */
-static ap_status check_all_used(const struct ap_model *m, const char *dir, struct ap_err *err)
-{
-    for (size_t i = 0; i < ap__safetensors_count(m->file); i++) {
-        const char *name = ap__safetensors_name(m->file, i);
-        bool known = ap__ends_with(name, "rotary_emb.inv_freq") ||
-                     (m->config.tied && strcmp(name, "lm_head.weight") == 0);
-        for (int32_t j = 0; j < m->weight_count && !known; j++)
-            known = strcmp(name, m->weight[j].name) == 0;
-        if (!known)
-            return ap__fail(err, AP_E_FORMAT, dir, "tensor `%s` has no place in a llama model of %d layers", name,
-                            m->config.L);
-    }
-    return AP_OK;
-}
-
-static ap_status bind_file(struct ap_model *m, const char *dir, struct ap_err *err)
-{
-    AP_TRY(ap__safetensors_open_dir(dir, &m->file, err));
-    m->value_count = (int64_t)(2 * m->config.L + 1) * m->config.D;
-    m->values = ap__alloc_array((size_t)m->value_count, sizeof *m->values);
-    if (m->values == NULL)
-        return ap__fail(err, AP_E_MEMORY, dir, "out of memory for the norm weights");
-    float *vectors = m->values;
-    for (int32_t i = 0; i < m->weight_count; i++)
-        AP_TRY(bind_slot(m, &m->weight[i], dir, &vectors, err));
-    return check_all_used(m, dir, err);
-}
-
-ap_status ap__model_open(const char *dir, struct ap_model **out, struct ap_err *err)
-{
-    struct ap_config c;
-    struct ap_model *m = NULL;
-    AP_TRY(ap__config_load(dir, &c, err));
-    AP_TRY(make_model(&c, &m, err));
-    ap_status status = bind_file(m, dir, err);
-    if (status != AP_OK)
-        ap__model_free(m);
-    else
-        *out = m;
-    return status;
-}
-
 /* ---- owned, trainable weights ---- */
 
 /* Move all weights into one owned f32 block; gradients (zero) beside them. */
@@ -148,7 +75,7 @@ static ap_status own_weights(struct ap_model *m, struct ap_err *err)
 {
     int64_t total = 0;
     for (int32_t i = 0; i < m->weight_count; i++)
-        total += slot_size(&m->weight[i]);
+        total += ap__weight_size(&m->weight[i]);
     float *values = ap__alloc_array((size_t)total, sizeof *values);
     float *grads = ap__alloc_array((size_t)total, sizeof *grads);
     if (values == NULL || grads == NULL) {
@@ -160,16 +87,14 @@ static ap_status own_weights(struct ap_model *m, struct ap_err *err)
     for (int32_t i = 0; i < m->weight_count; i++) {
         struct ap_weight *w = &m->weight[i];
         if (w->W.data != NULL)
-            ap__dtype_to_f32(values + at, w->W.data, w->W.dtype, (size_t)slot_size(w));
+            ap__dtype_to_f32(values + at, w->W.data, w->W.dtype, (size_t)ap__weight_size(w));
         w->w = values + at;
         w->g = grads + at;
         w->W.dtype = AP_F32;
         w->W.data = w->w;
-        at += slot_size(w);
+        at += ap__weight_size(w);
     }
-    ap__free(m->values);
-    ap__safetensors_free(m->file);
-    m->file = NULL;
+    ap__bind_release(m);
     m->values = values;
     m->grads = grads;
     m->value_count = total;
@@ -189,7 +114,7 @@ ap_status ap__model_new(const struct ap_config *config, uint64_t seed, struct ap
 {
     struct ap_model *m = NULL;
     AP_TRY(ap__config_check(config, NULL, err));
-    AP_TRY(make_model(config, &m, err));
+    AP_TRY(ap__model_make(config, &m, err));
     ap_status status = own_weights(m, err);
     if (status != AP_OK) {
         ap__model_free(m);
@@ -198,7 +123,7 @@ ap_status ap__model_new(const struct ap_config *config, uint64_t seed, struct ap
     for (int32_t i = 0; i < m->weight_count; i++) {
         struct ap_weight *w = &m->weight[i];
         struct ap_rng rng = ap__rng_make(seed, "weights", (uint64_t)i, 0, 0);
-        for (int64_t j = 0; j < slot_size(w); j++)
+        for (int64_t j = 0; j < ap__weight_size(w); j++)
             w->w[j] = w->W.cols > 0 ? (float)(0.02 * ap__rng_normal(&rng)) : 1.0f;
     }
     *out = m;
@@ -212,8 +137,7 @@ void ap__model_free(struct ap_model *m)
     ap__lora_free(m);
     ap__free(m->inv_freq);
     ap__free(m->grads);
-    ap__free(m->values);
-    ap__safetensors_free(m->file);
+    ap__bind_release(m);
     ap__free(m->weight);
     ap__free(m);
 }
@@ -248,7 +172,7 @@ int32_t ap__model_params(struct ap_model *m, struct ap_model_param *out, int32_t
         return list_lora(m, out, cap);
     for (int32_t i = 0; i < m->weight_count && i < cap; i++) {
         struct ap_weight *w = &m->weight[i];
-        out[i] = (struct ap_model_param){w->name, w->w, w->g, slot_size(w), w->W.rows, w->W.cols, w->hidden};
+        out[i] = (struct ap_model_param){w->name, w->w, w->g, ap__weight_size(w), w->W.rows, w->W.cols, w->hidden};
     }
     return m->weight_count;
 }
@@ -281,10 +205,10 @@ static ap_status export_slot(const struct ap_model *m, int32_t i, enum ap_dtype 
     const struct ap_weight *w = &m->weight[i];
     int32_t l;
     int j;
-    ap__dtype_to_f32(f32, w->W.data, w->W.dtype, (size_t)slot_size(w));
+    ap__dtype_to_f32(f32, w->W.data, w->W.dtype, (size_t)ap__weight_size(w));
     if (slot_linear(m, i, &l, &j) && ap__lora_pair(m, l, j) != NULL)
         AP_TRY(ap__lora_merge(m, l, j, f32, err));
-    ap__dtype_from_f32(at, f32, dtype, (size_t)slot_size(w));
+    ap__dtype_from_f32(at, f32, dtype, (size_t)ap__weight_size(w));
     return AP_OK;
 }
 
@@ -292,7 +216,7 @@ static ap_status write_weights(const struct ap_model *m, const char *path, enum 
 {
     int64_t total = 0, largest = 0;
     for (int32_t i = 0; i < m->weight_count; i++) {
-        int64_t n = slot_size(&m->weight[i]);
+        int64_t n = ap__weight_size(&m->weight[i]);
         total += n;
         largest = n > largest ? n : largest;
     }
@@ -310,7 +234,7 @@ static ap_status write_weights(const struct ap_model *m, const char *path, enum 
         status = export_slot(m, i, dtype, f32, at, err);
         entry[i] = (struct ap_tensor_entry){w->name, dtype, w->W.cols > 0 ? 2 : 1, {w->W.rows, w->W.cols, 1, 1}, at};
         entry[i].shape[1] = w->W.cols > 0 ? w->W.cols : 1;
-        at += (size_t)slot_size(w) * ap__dtype_size(dtype);
+        at += (size_t)ap__weight_size(w) * ap__dtype_size(dtype);
     }
     if (status == AP_OK)
         status = ap__safetensors_write(path, entry, (size_t)m->weight_count, metadata, err);

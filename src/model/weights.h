@@ -38,6 +38,7 @@ enum { AP_LINEAR_Q, AP_LINEAR_K, AP_LINEAR_V, AP_LINEAR_O, AP_LINEAR_GATE, AP_LI
 struct ap_weight {
     char name[64];
     struct ap_matrix W; /* (rows, cols); a vector has cols 0 and is always f32 */
+    void *converted;    /* what W points to when it is neither in the file nor in the owned block */
     float *w, *g;       /* writable values and gradient; NULL while frozen */
     bool hidden;
 };
@@ -92,6 +93,16 @@ static inline struct ap_lora_pair *ap__lora_pair(const struct ap_model *m, int32
     return p != NULL && p->a != NULL ? p : NULL;
 }
 
+/* Number of values in a slot. */
+static inline int64_t ap__weight_size(const struct ap_weight *w)
+{
+    return (int64_t)w->W.rows * (w->W.cols > 0 ? w->W.cols : 1);
+}
+
+/* An empty model: slots named and shaped, no values yet (weights.c). */
+ap_status ap__model_make(const struct ap_config *c, struct ap_model **out, struct ap_err *err) AP_MUST_CHECK;
+/* Give back what holds the values of all slots: the file, converted copies, the owned block (bind.c). */
+void ap__bind_release(struct ap_model *m);
 /* Used by weights.c for saving and by ap__model_free. */
 ap_status ap__lora_merge(const struct ap_model *m, int32_t l, int j, float *W, struct ap_err *err) AP_MUST_CHECK;
 void ap__lora_free(struct ap_model *m);

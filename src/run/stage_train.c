@@ -259,7 +259,7 @@ static ap_status train_into(struct training *t, const char *name, struct ap_err 
     ap_status status = out != NULL && checkpoint != NULL ? AP_OK
                                                          : ap__fail(err, AP_E_MEMORY, NULL, "no memory for a path");
     if (status == AP_OK)
-        status = ap__model_open(t->run->student, &model, err);
+        status = ap__model_open(t->run->student, NULL, &model, err);
     if (status == AP_OK && t->run->recipe.student.adapter != NULL)
         status = ap__fail(err, AP_E_ARG, t->run->recipe.path,
                           "`student: adapter` cannot be trained further; merge it into the model first");

@@ -1,0 +1,126 @@
+/* bind.c - opens a model: gives every slot its values.
+ *
+ *     config.json -> slots (weights.c) --name--> tensor of the file
+ *         matrix  stays where it is mapped, or is converted to the asked dtype
+ *         vector  is copied to one block of f32
+ *
+ * Tensors are asked for by their Hugging Face names, whatever they are stored in. */
+#include "model/weights.h"
+
+#include "base/text.h"
+#include <string.h>
+
+/* The one place where a tensor is looked up. */
+static ap_status find_tensor(const struct ap_model *m, const char *name, struct ap_tensor_view *out,
+                             struct ap_err *err)
+{
+    return ap__safetensors_get(m->file, name, out, err);
+}
+
+static ap_status check_shape(const struct ap_weight *w, const struct ap_tensor_view *view, const char *place,
+                             struct ap_err *err)
+{
+    int32_t ndim = w->W.cols > 0 ? 2 : 1;
+    if (view->ndim == ndim && view->shape[0] == w->W.rows && (ndim == 1 || view->shape[1] == w->W.cols))
+        return AP_OK;
+    return ap__fail(err, AP_E_FORMAT, place,
+                    "tensor `%s` must have shape (%d, %d) by config.json, the file has %d dimensions (%lld, %lld)",
+                    w->name, w->W.rows, ndim == 2 ? w->W.cols : 1, view->ndim, (long long)view->shape[0],
+                    (long long)view->shape[1]);
+}
+
+/* An owned copy of a matrix in another dtype. */
+static ap_status convert(struct ap_weight *w, const struct ap_tensor_view *view, enum ap_dtype dtype,
+                         const char *place, struct ap_err *err)
+{
+    size_t cols = (size_t)w->W.cols, from = cols * ap__dtype_size(view->dtype), to = cols * ap__dtype_size(dtype);
+    float *row = ap__alloc_array(cols, sizeof *row);
+    w->converted = ap__alloc_array((size_t)w->W.rows, to);
+    if (row != NULL && w->converted != NULL) {
+        for (size_t r = 0; r < (size_t)w->W.rows; r++) {
+            ap__dtype_to_f32(row, (const uint8_t *)view->data + r * from, view->dtype, cols);
+            ap__dtype_from_f32((uint8_t *)w->converted + r * to, row, dtype, cols);
+        }
+        w->W.dtype = dtype;
+        w->W.data = w->converted;
+    }
+    ap__free(row);
+    return w->W.data != NULL ? AP_OK : ap__fail(err, AP_E_MEMORY, place, "out of memory for `%s`", w->name);
+}
+
+static ap_status bind_slot(struct ap_model *m, struct ap_weight *w, const struct ap_model_options *options,
+                           const char *place, float **vectors, struct ap_err *err)
+{
+    struct ap_tensor_view view;
+    AP_TRY(find_tensor(m, w->name, &view, err));
+    AP_TRY(check_shape(w, &view, place, err));
+    if (w->W.cols == 0) {
+        ap__dtype_to_f32(*vectors, view.data, view.dtype, (size_t)w->W.rows);
+        w->W.data = *vectors;
+        *vectors += w->W.rows;
+        return AP_OK;
+    }
+    if (options != NULL && options->convert && w->hidden && options->base_dtype != view.dtype)
+        return convert(w, &view, options->base_dtype, place, err);
+    w->W.dtype = view.dtype;
+    w->W.data = view.data;
+    return AP_OK;
+}
+
+/* Every tensor of the file must have a use, except the ones that older writers left in. */
+static ap_status check_all_used(const struct ap_model *m, const char *place, struct ap_err *err)
+{
+    for (size_t i = 0; i < ap__safetensors_count(m->file); i++) {
+        const char *name = ap__safetensors_name(m->file, i);
+        bool known = ap__ends_with(name, "rotary_emb.inv_freq") ||
+                     (m->config.tied && strcmp(name, "lm_head.weight") == 0);
+        for (int32_t j = 0; j < m->weight_count && !known; j++)
+            known = strcmp(name, m->weight[j].name) == 0;
+        if (!known)
+            return ap__fail(err, AP_E_FORMAT, place, "tensor `%s` has no place in a llama model of %d layers", name,
+                            m->config.L);
+    }
+    return AP_OK;
+}
+
+static ap_status bind_file(struct ap_model *m, const char *path, const struct ap_model_options *options,
+                           struct ap_err *err)
+{
+    AP_TRY(ap__safetensors_open_dir(path, &m->file, err));
+    for (int32_t i = 0; i < m->weight_count; i++)
+        m->value_count += m->weight[i].W.cols == 0 ? m->weight[i].W.rows : 0;
+    m->values = ap__alloc_array((size_t)m->value_count, sizeof *m->values);
+    if (m->values == NULL)
+        return ap__fail(err, AP_E_MEMORY, path, "out of memory for the norm weights");
+    float *vectors = m->values;
+    for (int32_t i = 0; i < m->weight_count; i++)
+        AP_TRY(bind_slot(m, &m->weight[i], options, path, &vectors, err));
+    return check_all_used(m, path, err);
+}
+
+ap_status ap__model_open(const char *path, const struct ap_model_options *options, struct ap_model **out,
+                         struct ap_err *err)
+{
+    struct ap_config c;
+    struct ap_model *m = NULL;
+    AP_TRY(ap__config_load(path, &c, err));
+    AP_TRY(ap__model_make(&c, &m, err));
+    ap_status status = bind_file(m, path, options, err);
+    if (status != AP_OK)
+        ap__model_free(m);
+    else
+        *out = m;
+    return status;
+}
+
+void ap__bind_release(struct ap_model *m)
+{
+    for (int32_t i = 0; m->weight != NULL && i < m->weight_count; i++) {
+        ap__free(m->weight[i].converted);
+        m->weight[i].converted = NULL;
+    }
+    ap__free(m->values);
+    ap__safetensors_free(m->file);
+    m->values = NULL;
+    m->file = NULL;
+}
