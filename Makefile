@@ -3,16 +3,19 @@
 # make demo     from problems to a report, in minutes
 # make models   train the bundled models again from seeds (long)
 # make bench    run the benchmarks
+# make fuzz     every fuzz target for FUZZ_SECONDS (600) each; needs clang; FUZZ=gguf: that one alone
 # make install  to /usr/local, or PREFIX=...
 # make clean    remove build/
 
 BUILD := build
 CHECK := build/check
+FUZZ_BUILD := build/fuzz
+FUZZ_SECONDS ?= 600
 JOBS := $(shell nproc)
 PREFIX ?= /usr/local
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all deps build check demo models bench install clean
+.PHONY: all deps build check demo models bench fuzz install clean
 
 all: build
 
@@ -36,6 +39,11 @@ models: build
 
 bench: build
 	@for b in $(BUILD)/bench/*; do [ -x "$$b" ] && [ -f "$$b" ] || continue; echo "== $$b"; "$$b" || exit 1; done
+
+fuzz: deps
+	@cmake -S . -B $(FUZZ_BUILD) -DCMAKE_C_COMPILER=clang -DAP_FUZZ=ON
+	@cmake --build $(FUZZ_BUILD) -j $(JOBS)
+	@scripts/fuzz.sh $(FUZZ_BUILD) $(FUZZ_SECONDS) $(FUZZ)
 
 install: build
 	@cmake --install $(BUILD)

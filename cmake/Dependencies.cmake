@@ -1,7 +1,13 @@
 # What Apprentice is built on: one interface target, ap_dependencies, with everything as system headers.
 
 find_package(PkgConfig REQUIRED)
-find_package(OpenMP REQUIRED COMPONENTS C)
+if(AP_FUZZ) # one thread; clang's own OpenMP would be a second one beside OpenBLAS's
+  add_library(OpenMP::OpenMP_C INTERFACE IMPORTED)
+  target_compile_options(OpenMP::OpenMP_C INTERFACE -fopenmp-simd)
+  target_link_libraries(OpenMP::OpenMP_C INTERFACE gomp)
+else()
+  find_package(OpenMP REQUIRED COMPONENTS C)
+endif()
 pkg_check_modules(AP_DEPS REQUIRED IMPORTED_TARGET z3 gmp sqlite3 jansson yaml-0.1 libpcre2-8 libutf8proc)
 
 # The OpenMP build of OpenBLAS, by its own folder: the reference BLAS is 50 times slower, and the
