@@ -23,16 +23,24 @@ static int64_t count_trained(const struct ap_seq *seq)
     return n;
 }
 
+/* What the loss of a batch is a mean over. */
+struct scale {
+    int32_t examples;
+    int64_t chosen_tokens; /* trained ones */
+};
+
 static ap_status check_examples(const struct ap_batch_config *c, const struct ap_train_example *e, int32_t n,
-                                int64_t *trained, struct ap_err *err)
+                                struct scale *over, int64_t *trained, struct ap_err *err)
 {
     *trained = 0;
+    *over = (struct scale){.examples = n};
     for (int32_t i = 0; i < n; i++) {
         int64_t chosen = count_trained(&e[i].chosen), rejected = count_trained(&e[i].rejected);
         if (chosen == 0 || (c->method == AP_METHOD_DPO && rejected == 0))
             return ap__fail(err, AP_E_ARG, NULL, "example %d of the batch has a sequence without trained tokens", i);
         if (c->method == AP_METHOD_SFT && e[i].rejected.len > 0)
             return ap__fail(err, AP_E_ARG, NULL, "example %d of an SFT batch has a rejected sequence", i);
+        over->chosen_tokens += chosen;
         *trained += chosen + rejected;
     }
     return n > 0 ? AP_OK : ap__fail(err, AP_E_ARG, NULL, "a batch without examples");
@@ -66,23 +74,20 @@ static ap_status make_part(const struct ap_train_example *e, int32_t n, int32_t 
     return AP_OK;
 }
 
-/* What the loss of a batch is a mean over. */
-struct scale {
-    int32_t examples;
-    int64_t tokens;
-};
-
 static void dpo_part(const struct ap_dpo *dpo, const struct ap_train_example *e, int32_t n, const struct scale *over,
                      struct part *p, struct ap_batch_sums *out)
 {
     double mean = 1.0 / over->examples;
     for (int32_t i = 0; i < n; i++) {
         const double *logp = &p->seq[2 * i];
-        struct ap_pair_logp pair = {logp[0], logp[1], e[i].ref_chosen, e[i].ref_rejected, p->count[2 * i]};
+        struct ap_pair_logp pair = {logp[0], logp[1], e[i].ref_chosen, e[i].ref_rejected, p->count[2 * i],
+                                    p->count[2 * i + 1]};
         struct ap_pair_loss l = ap__loss_dpo(dpo, &pair);
-        p->dseq[2 * i] = mean * l.dchosen;
+        double dsft, sft = ap__loss_sft(logp[0], over->chosen_tokens, &dsft);
+        p->dseq[2 * i] = mean * l.dchosen + dpo->sft_weight * dsft;
         p->dseq[2 * i + 1] = mean * l.drejected;
         out->loss += mean * l.loss;
+        out->loss += dpo->sft_weight * sft;
         out->reward_chosen += l.reward_chosen;
         out->reward_rejected += l.reward_rejected;
         out->correct += l.reward_chosen > l.reward_rejected;
@@ -97,7 +102,7 @@ static void sft_part(const struct ap_train_example *e, int32_t n, const struct s
                      struct ap_batch_sums *out)
 {
     for (int32_t i = 0; i < n; i++) {
-        out->loss += ap__loss_sft(p->seq[i], over->tokens, &p->dseq[i]);
+        out->loss += ap__loss_sft(p->seq[i], over->chosen_tokens, &p->dseq[i]);
         out->logp_chosen += p->seq[i];
         out->drift_chosen += p->seq[i] - e[i].ref_chosen;
     }
@@ -140,9 +145,10 @@ ap_status ap__batch_gradient(struct ap_model *m, const struct ap_batch_config *c
                              const struct ap_train_example *example, int32_t n, struct ap_arena *step,
                              struct ap_batch_sums *out, struct ap_err *err)
 {
-    struct scale over = {.examples = n};
-    AP_TRY(check_examples(config, example, n, &over.tokens, err));
-    *out = (struct ap_batch_sums){.trained_tokens = over.tokens};
+    struct scale over;
+    int64_t trained;
+    AP_TRY(check_examples(config, example, n, &over, &trained, err));
+    *out = (struct ap_batch_sums){.trained_tokens = trained};
     return train_parts(m, config, example, n, &over, step, out, err);
 }
 

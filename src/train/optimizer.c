@@ -45,9 +45,10 @@ static double decay(const struct ap_optimizer_config *c, double x)
 
 double ap__schedule_factor(const struct ap_optimizer_config *c, int64_t step, int64_t steps)
 {
-    double n = (double)steps, warm = c->warmup * n, from = warm, at = (double)step;
+    double n = (double)steps, at = (double)step;
+    double warm = c->warmup_from_zero ? ceil(c->warmup * n) : c->warmup * n, from = warm;
     if (at < warm)
-        return (at + 1.0) / (warm + 1.0);
+        return c->warmup_from_zero ? at / warm : (at + 1.0) / (warm + 1.0);
     if (c->schedule == AP_SCHEDULE_HOLD_LINEAR)
         from = fmax(warm, c->hold * n);
     if (at < from)

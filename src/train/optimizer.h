@@ -20,7 +20,9 @@ struct ap_optimizer_config {
     double muon_momentum;
     double clip; /* ceiling of the global gradient norm, 0 = none */
     enum ap_schedule schedule;
-    double warmup; /* fraction of all steps, linear from 0 */
+    double warmup; /* fraction of all steps, linear */
+    bool warmup_from_zero; /* the first step's rate is 0 and warm-up takes whole steps, as transformers has it;
+                              otherwise no step is wasted */
     double hold;   /* HOLD_LINEAR: fraction of all steps at the peak (warm-up included) */
     double floor;  /* last rate as a fraction of the peak */
 };

@@ -15,17 +15,23 @@ struct ap_train_config ap__train_default(void)
         .steps = 100};
 }
 
+static ap_status check_dpo(const struct ap_dpo *dpo, struct ap_err *err)
+{
+    if (!(dpo->beta > 0.0) || !(dpo->label_smoothing >= 0.0 && dpo->label_smoothing < 0.5) ||
+        !(dpo->nll_weight >= 0.0) || !(dpo->sft_weight >= 0.0))
+        return ap__fail(err, AP_E_ARG, NULL,
+                        "DPO needs beta > 0, label smoothing from 0 to below 0.5, and NLL and SFT weights >= 0");
+    if (dpo->label_smoothing > 0.0 && !ap__loss_smooths(dpo->loss))
+        return ap__fail(err, AP_E_ARG, NULL, "the %s loss has no label smoothing; use sigmoid or robust",
+                        ap__loss_name(dpo->loss));
+    return AP_OK;
+}
+
 static ap_status check_config(const struct ap_train_config *c, struct ap_err *err)
 {
-    const struct ap_dpo *dpo = &c->batch_config.dpo;
     if (c->batch < 1 || c->steps < 1 || c->checkpoint_every < 0 || c->batch_config.max_tokens < 0)
         return ap__fail(err, AP_E_ARG, NULL, "training needs a batch and a number of steps of at least 1");
-    if (c->batch_config.method == AP_METHOD_DPO &&
-        (!(dpo->beta > 0.0) || !(dpo->label_smoothing >= 0.0 && dpo->label_smoothing < 0.5) ||
-         !(dpo->nll_weight >= 0.0)))
-        return ap__fail(err, AP_E_ARG, NULL,
-                        "DPO needs beta > 0, label smoothing from 0 to below 0.5 and an NLL weight >= 0");
-    return AP_OK;
+    return c->batch_config.method == AP_METHOD_DPO ? check_dpo(&c->batch_config.dpo, err) : AP_OK;
 }
 
 /* ---- what a training is: a checkpoint of another one must not be continued ---- */
@@ -38,7 +44,8 @@ static uint64_t config_fingerprint(const struct ap_train_config *c, const struct
                               b->max_tokens, p->muon,       p->lr,                  p->muon_lr,
                               p->beta1,      p->beta2,      p->eps,                 p->weight_decay,
                               p->muon_momentum, p->clip,    p->schedule,            p->warmup,
-                              p->hold,       p->floor,      c->batch,               (double)c->steps};
+                              p->hold,       p->floor,      c->batch,               (double)c->steps,
+                              b->dpo.loss,   b->dpo.sft_weight, p->warmup_from_zero};
     uint64_t h = ap__hash64(numbers, sizeof numbers, c->seed);
     for (int32_t i = 0; i < o->count; i++)
         h = ap__hash64(&o->param[i].n, sizeof o->param[i].n, h);
