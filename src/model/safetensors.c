@@ -1,23 +1,17 @@
-/* safetensors.c - read and write named tensors; nothing in a file is believed unchecked.
+/* safetensors.c - read named tensors; nothing in a file is believed unchecked.
  *
  *     open_dir -> shards of the index, or one file
  *        file  -> map -> u64 length -> JSON header -> entries
  *                                      each entry: dtype, shape, [begin, end) -> size agrees, inside the file
  *                        sorted by begin: end of one is the begin of the next, the last ends the file
  *     get      -> binary search by name -> pointer into the map
- *
- *     write    -> lay out, wide types first -> header padded to 8 bytes -> temporary -> fsync -> rename
  */
 #include "model/safetensors.h"
 
 #include "base/file.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors are used in place and are little-endian");
 
@@ -390,157 +384,4 @@ const char *ap__safetensors_name(const struct ap_safetensors *st, size_t i)
 const char *ap__safetensors_metadata(const struct ap_safetensors *st, const char *key)
 {
     return json_string_value(json_object_get(json_object_get(st->shard[0].header, METADATA_KEY), key));
-}
-
-/* ------------------------------------------------------------------ writing */
-
-static ap_status entry_bytes(const char *path, const struct ap_tensor_entry *e, uint64_t *out, struct ap_err *err)
-{
-    uint64_t bytes = ap__dtype_size(e->dtype);
-    if (bytes == 0 || e->ndim < 0 || e->ndim > AP_TENSOR_MAX_DIMS)
-        return ap__fail(err, AP_E_ARG, path, "tensor `%s` has no valid dtype and shape", e->name);
-    for (int32_t i = 0; i < e->ndim; i++)
-        if (e->shape[i] < 0 || __builtin_mul_overflow(bytes, (uint64_t)e->shape[i], &bytes))
-            return ap__fail(err, AP_E_ARG, path, "tensor `%s`: dimension %d is %lld", e->name, i,
-                            (long long)e->shape[i]);
-    *out = bytes;
-    return AP_OK;
-}
-
-static json_t *describe(const struct ap_tensor_entry *e, uint64_t begin, uint64_t end)
-{
-    json_t *shape = json_array();
-    for (int32_t i = 0; shape && i < e->ndim; i++)
-        json_array_append_new(shape, json_integer(e->shape[i]));
-    if (json_array_size(shape) != (size_t)e->ndim) {
-        json_decref(shape);
-        return NULL;
-    }
-    return json_pack("{s:s, s:o, s:[I,I]}", "dtype", ap__dtype_name(e->dtype), "shape", shape, "data_offsets",
-                     (json_int_t)begin, (json_int_t)end);
-}
-
-/* Elements of `width` bytes next; *at advances over them. */
-static ap_status describe_width(const char *path, const struct ap_tensor_entry *entry, size_t n, size_t width,
-                                json_t *header, uint64_t *at, struct ap_err *err)
-{
-    for (size_t i = 0; i < n; i++) {
-        uint64_t bytes = 0;
-        if (ap__dtype_size(entry[i].dtype) != width)
-            continue;
-        AP_TRY(entry_bytes(path, &entry[i], &bytes, err));
-        if (json_object_get(header, entry[i].name) || strcmp(entry[i].name, METADATA_KEY) == 0)
-            return ap__fail(err, AP_E_ARG, path, "the tensor name `%s` is taken", entry[i].name);
-        if (json_object_set_new(header, entry[i].name, describe(&entry[i], *at, *at + bytes)) != 0)
-            return ap__fail(err, AP_E_ARG, path, "cannot describe tensor `%s`", entry[i].name);
-        *at += bytes;
-    }
-    return AP_OK;
-}
-
-static ap_status build_header(const char *path, const struct ap_tensor_entry *entry, size_t n, const json_t *metadata,
-                              struct ap_buf *out, struct ap_err *err)
-{
-    uint64_t at = 0, length = 0;
-    ap_status status = AP_OK;
-    char *text = NULL;
-    json_t *header = json_object();
-    if (metadata && json_object_set(header, METADATA_KEY, (json_t *)(uintptr_t)metadata) != 0)
-        status = ap__fail(err, AP_E_MEMORY, path, "out of memory");
-    for (size_t width = 4; status == AP_OK && width >= 2; width /= 2)
-        status = describe_width(path, entry, n, width, header, &at, err);
-    if (status != AP_OK)
-        goto done;
-    text = json_dumps(header, JSON_COMPACT);
-    if (!text) {
-        status = ap__fail(err, AP_E_MEMORY, path, "out of memory");
-        goto done;
-    }
-    length = (strlen(text) + 7) / 8 * 8;
-    ap__buf_add(out, &length, sizeof length);
-    ap__buf_printf(out, "%-*s", (int)length, text);
-    if (out->failed)
-        status = ap__fail(err, AP_E_MEMORY, path, "out of memory");
-done:
-    free(text);
-    json_decref(header);
-    return status;
-}
-
-static ap_status write_all(int fd, const char *path, const void *data, uint64_t len, struct ap_err *err)
-{
-    const char *p = data;
-    while (len > 0) {
-        ssize_t n = write(fd, p, len > (1u << 30) ? (1u << 30) : (size_t)len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return ap__fail_errno(err, path, "cannot write");
-        p += n;
-        len -= (uint64_t)n;
-    }
-    return AP_OK;
-}
-
-static ap_status write_tensors(int fd, const char *path, const struct ap_buf *header,
-                               const struct ap_tensor_entry *entry, size_t n, struct ap_err *err)
-{
-    AP_TRY(write_all(fd, path, header->data, header->len, err));
-    for (size_t width = 4; width >= 2; width /= 2) {
-        for (size_t i = 0; i < n; i++) {
-            uint64_t bytes = 0;
-            if (ap__dtype_size(entry[i].dtype) != width)
-                continue;
-            AP_TRY(entry_bytes(path, &entry[i], &bytes, err));
-            AP_TRY(write_all(fd, path, entry[i].data, bytes, err));
-        }
-    }
-    return fsync(fd) == 0 ? AP_OK : ap__fail_errno(err, path, "cannot write");
-}
-
-static ap_status write_file(const char *path, const char *temporary, const struct ap_buf *header,
-                            const struct ap_tensor_entry *entry, size_t n, struct ap_err *err)
-{
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return ap__fail_errno(err, path, "cannot create a temporary file beside it");
-    ap_status status = write_tensors(fd, path, header, entry, n, err);
-    if (close(fd) != 0 && status == AP_OK)
-        status = ap__fail_errno(err, path, "cannot write");
-    if (status == AP_OK && rename(temporary, path) != 0)
-        status = ap__fail_errno(err, path, "cannot replace");
-    if (status != AP_OK)
-        unlink(temporary);
-    return status;
-}
-
-static ap_status check_metadata(const char *path, const json_t *metadata, struct ap_err *err)
-{
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)metadata, key, value)
-        if (!json_is_string(value))
-            return ap__fail(err, AP_E_ARG, path, "metadata `%s` must be a string", key);
-    return AP_OK;
-}
-
-ap_status ap__safetensors_write(const char *path, const struct ap_tensor_entry *entry, size_t n,
-                                const json_t *metadata, struct ap_err *err)
-{
-    struct ap_buf header, temporary;
-    ap__buf_init(&header, HEADER_MAX);
-    ap__buf_init(&temporary, 0);
-    ap_status status = check_metadata(path, metadata, err);
-    for (size_t i = 0; status == AP_OK && i < n; i++)
-        status = ap__dtype_size(entry[i].dtype) ? AP_OK
-                                                : ap__fail(err, AP_E_ARG, path, "tensor `%s` has no dtype", entry[i].name);
-    if (status == AP_OK)
-        status = build_header(path, entry, n, metadata, &header, err);
-    if (status == AP_OK && ap__buf_printf(&temporary, "%s.tmp", path) != AP_OK)
-        status = ap__fail(err, AP_E_MEMORY, path, "out of memory");
-    if (status == AP_OK)
-        status = write_file(path, temporary.data, &header, entry, n, err);
-    ap__buf_deinit(&temporary);
-    ap__buf_deinit(&header);
-    return status;
 }

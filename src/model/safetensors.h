@@ -53,8 +53,20 @@ struct ap_tensor_entry {
 };
 
 /* Write n tensors (wide types first, so that all are aligned; otherwise in this order), streaming to a temporary,
- * path + ".tmp", that replaces path at the end: readers see the old file or the new one, and a full disk leaves the old one.  metadata: an object of strings, or NULL; borrowed. */
+ * path + ".tmp", that replaces path at the end: readers see the old file or the new one, and a full disk leaves the
+ * old one.  metadata: an object of strings, or NULL; borrowed. */
 ap_status ap__safetensors_write(const char *path, const struct ap_tensor_entry *entry, size_t n,
                                 const json_t *metadata, struct ap_err *err) AP_MUST_CHECK;
+
+/* The same for tensors that are made one piece at a time.  begin sorts the entries (whose data is not read) into the
+ * file's order; then their bytes are put, in that order, in pieces of any size; commit ends the file, abandon leaves
+ * the old one (NULL is fine).  Both release the writer. */
+struct ap_safetensors_writer;
+ap_status ap__safetensors_begin(const char *path, struct ap_tensor_entry *entry, size_t n, const json_t *metadata,
+                                struct ap_safetensors_writer **out, struct ap_err *err) AP_MUST_CHECK;
+ap_status ap__safetensors_put(struct ap_safetensors_writer *w, const void *data, size_t bytes,
+                              struct ap_err *err) AP_MUST_CHECK;
+ap_status ap__safetensors_commit(struct ap_safetensors_writer *w, struct ap_err *err) AP_MUST_CHECK;
+void ap__safetensors_abandon(struct ap_safetensors_writer *w);
 
 #endif
