@@ -1,12 +1,12 @@
-/* call.c - reads one call, Python-like or JSON.
+/* call.c - scans one call at a cursor, Python-like or JSON.
  *
- *   text --check length, UTF-8, NUL--> call  = NAME '(' [arg {',' arg} [',']] ')'
- *                                      arg   = [NAME '='] value
- *                                      value = number | string | word | '[' values ']'
- *                                      json  = '{' "name" ':' string ',' "arguments" ':' object '}'
+ *   call  = NAME ['.call'] '(' [arg {',' arg} [',']] ')'
+ *   arg   = [NAME '='] value
+ *   value = number | string | word | '[' values ']'
+ *   json  = '{' "name" ':' string ',' ("arguments" | "parameters") ':' object, "id", "type" '}'
  *
- * One cursor, no back-tracking, recursion only for lists (AP_CALL_MAX_DEPTH).
- * The scanner for values is in call_value.c. */
+ * No back-tracking, recursion only for lists (AP_CALL_MAX_DEPTH).  The scanner
+ * for values is in call_value.c, what may stand around a call in call_formats.c. */
 #include "functions/call_scan.h"
 #include "base/text.h"
 #include <string.h>
@@ -14,6 +14,7 @@
 void ap__call_deinit(struct ap_call *call)
 {
     ap__free(call->name);
+    ap__free(call->id);
     for (int32_t i = 0; i < call->n; i++) {
         ap__free(call->args[i].name);
         ap__value_deinit(&call->args[i].value);
@@ -103,11 +104,21 @@ static ap_status scan_python_args(struct ap_scan *scan, struct ap_call *call)
     return AP_OK;
 }
 
-static ap_status scan_python(struct ap_scan *scan, struct ap_call *call)
+/* Llama 3 calls what it knows as NAME.call(...). */
+static void skip_method(struct ap_scan *scan)
+{
+    static const char method[] = ".call";
+    const size_t n = sizeof method - 1;
+    if (scan->len - scan->pos > n && memcmp(scan->text + scan->pos, method, n) == 0 && scan->text[scan->pos + n] == '(')
+        scan->pos += n;
+}
+
+ap_status ap__scan_python_call(struct ap_scan *scan, struct ap_call *call)
 {
     if (!ap__scan_at_name(scan))
         return ap__scan_fail_expected(scan, "a function name");
     AP_TRY(ap__scan_name(scan, &call->name));
+    skip_method(scan);
     ap__scan_blanks(scan);
     if (ap__scan_peek(scan) != '(')
         return ap__scan_fail_expected(scan, "`(` after the function name");
@@ -170,29 +181,54 @@ static ap_status scan_json_args(struct ap_scan *scan, struct ap_call *call)
     return AP_OK;
 }
 
+/* OpenAI's form: the object as text in a string. */
+static ap_status scan_quoted_args(struct ap_scan *scan, struct ap_call *call)
+{
+    struct ap_scan inner;
+    char *text;
+    AP_TRY(ap__scan_string(scan, &text));
+    ap_status status = ap__scan_begin(&inner, text, strlen(text), scan->err);
+    if (status == AP_OK)
+        status = scan_json_args(&inner, call);
+    if (status == AP_OK)
+        status = ap__scan_end(&inner, "one object and nothing after it");
+    ap__free(text);
+    return status;
+}
+
+static ap_status scan_text_member(struct ap_scan *scan, char **out, const char *expected)
+{
+    return ap__scan_peek(scan) == '"' ? ap__scan_string(scan, out) : ap__scan_fail_expected(scan, expected);
+}
+
 /* One member of the outer object. */
 static ap_status scan_json_member(struct ap_scan *scan, struct ap_call *call, bool *have_args)
 {
-    char *key;
+    char *key, *type = NULL;
     ap_status status = scan_json_key(scan, &key);
     if (status != AP_OK)
         return status;
-    if (strcmp(key, "name") == 0 && call->name == NULL)
-        status = ap__scan_peek(scan) == '"' ? ap__scan_string(scan, &call->name)
-                                            : ap__scan_fail_expected(scan, "the function's name in double quotes");
-    else if (strcmp(key, "arguments") == 0 && !*have_args) {
+    if (strcmp(key, "name") == 0 && call->name == NULL) {
+        status = scan_text_member(scan, &call->name, "the function's name in double quotes");
+    } else if ((strcmp(key, "arguments") == 0 || strcmp(key, "parameters") == 0) && !*have_args) {
         *have_args = true;
-        status = scan_json_args(scan, call);
+        status = ap__scan_peek(scan) == '"' ? scan_quoted_args(scan, call) : scan_json_args(scan, call);
+    } else if (strcmp(key, "id") == 0 && call->id == NULL) {
+        status = scan_text_member(scan, &call->id, "the call's id in double quotes");
+    } else if (strcmp(key, "type") == 0) {
+        status = scan_text_member(scan, &type, "the type in double quotes");
     } else {
         status = ap__scan_fail(scan, "expected \"name\" and \"arguments\" once each, got \"%.40s\"", key);
     }
+    ap__free(type);
     ap__free(key);
     return status;
 }
 
-static ap_status scan_json(struct ap_scan *scan, struct ap_call *call)
+ap_status ap__scan_json_call(struct ap_scan *scan, struct ap_call *call)
 {
     bool more = true, have_args = false;
+    call->json = true;
     scan->pos++;
     ap__scan_blanks(scan);
     while (more) {
@@ -204,20 +240,7 @@ static ap_status scan_json(struct ap_scan *scan, struct ap_call *call)
     return ap__scan_is_name(call->name) ? AP_OK : ap__scan_fail(scan, "`%.40s` is not a name", call->name);
 }
 
-/* ---- entry points ---- */
-
-ap_status ap__call_parse(const char *text, size_t len, struct ap_call *out, struct ap_err *err)
-{
-    struct ap_scan scan;
-    memset(out, 0, sizeof *out);
-    AP_TRY(ap__scan_begin(&scan, text, len, err));
-    ap_status status = ap__scan_peek(&scan) == '{' ? scan_json(&scan, out) : scan_python(&scan, out);
-    if (status == AP_OK)
-        status = ap__scan_end(&scan, "one call and nothing after it");
-    if (status != AP_OK)
-        ap__call_deinit(out);
-    return status;
-}
+/* ---- one value, and printing ---- */
 
 ap_status ap__call_parse_value(const char *text, size_t len, struct ap_value *out, struct ap_err *err)
 {

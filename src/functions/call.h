@@ -3,7 +3,9 @@
  *   Sum(a=2, b=-3)      Prove('Bird(tom)')      F([1, "x"], True, None, 1/3)
  *   {"name": "Sum", "arguments": {"a": 2, "b": -3}}
  *
- * Blanks around the call are fine; anything else beside it is an error.
+ * and in the forms that call_formats.h lists.  Blanks around the call are fine,
+ * and thoughts before it where the form has a place for them; anything else
+ * beside it is an error.
  * Names in the JSON form and keywords may not repeat. */
 #ifndef AP_CALL_H
 #define AP_CALL_H
@@ -25,11 +27,13 @@ struct ap_arg {
 
 struct ap_call {
     char *name;
+    char *id;  /* given by the model (Mistral), else NULL */
+    bool json; /* it was written as JSON */
     struct ap_arg *args; /* (n,) */
     int32_t n;
 };
 
-/* AP_E_PARSE with a message that names the column (1-based, in characters),
+/* Exactly one call.  AP_E_PARSE with a message that names the column (1-based, in characters),
  * AP_E_TOO_LARGE over a ceiling, AP_E_MEMORY; *out is then empty. */
 ap_status ap__call_parse(const char *text, size_t len, struct ap_call *out, struct ap_err *err) AP_MUST_CHECK;
 void ap__call_deinit(struct ap_call *call);

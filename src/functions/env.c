@@ -169,8 +169,22 @@ static int32_t find_param(const struct ap_function *function, const char *name)
     return -1;
 }
 
+/* JSON has no exact fractions and no large integers: a string may stand for a number there. */
+static void read_number(struct ap_value *value)
+{
+    mpq_t number;
+    mpq_init(number);
+    if (ap__number_parse(value->as.string, number)) {
+        ap__value_deinit(value);
+        ap__value_init(value);
+        ap__value_set_number(value, number);
+    }
+    mpq_clear(number);
+}
+
 /* Move arg's value to its place; false after saying what is wrong. */
-static bool bind_arg(struct ap_invocation *call, struct ap_arg *arg, int32_t index, bool given[AP_CALL_MAX_ARGS])
+static bool bind_arg(struct ap_invocation *call, struct ap_arg *arg, int32_t index, bool json,
+                     bool given[AP_CALL_MAX_ARGS])
 {
     const struct ap_function *function = call->function;
     char buffer[24];
@@ -190,6 +204,8 @@ static bool bind_arg(struct ap_invocation *call, struct ap_arg *arg, int32_t ind
         return false;
     }
     enum ap_type type = function->params[at < function->n_params ? at : function->n_params - 1].type;
+    if (json && type == AP_TYPE_NUMBER && arg->value.kind == AP_VALUE_STRING)
+        read_number(&arg->value);
     if (!type_fits(type, arg->value.kind)) {
         static const enum ap_value_kind kinds[] = {AP_VALUE_NONE, AP_VALUE_BOOL, AP_VALUE_NUMBER, AP_VALUE_STRING,
                                                    AP_VALUE_LIST};
@@ -233,7 +249,7 @@ static ap_status bind(struct ap_invocation *call, struct ap_call *parsed, bool *
     bool given[AP_CALL_MAX_ARGS] = {false};
     *ok = true;
     for (int32_t i = 0; i < parsed->n && *ok; i++)
-        *ok = bind_arg(call, &parsed->args[i], i, given);
+        *ok = bind_arg(call, &parsed->args[i], i, parsed->json, given);
     return *ok ? fill_defaults(call, given, ok) : AP_OK;
 }
 

@@ -8,6 +8,7 @@
 #include "store/export.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "functions/call_formats.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -47,54 +48,6 @@ static json_t *text_to_json(const char *text)
 
 /* ---- calls as tool calls ---- */
 
-/* Exact: an integer or a decimal as a number, anything else (1/3, huge ones) as its text. */
-static json_t *number_to_json(const mpq_t number)
-{
-    struct ap_buf text;
-    json_t *json = NULL;
-    ap__buf_init(&text, 0);
-    ap__number_print(number, &text);
-    if (!text.failed && !strchr(text.data, '/') && text.len <= 15)
-        json = json_loads(text.data, JSON_DECODE_ANY, NULL);
-    if (!json && !text.failed)
-        json = json_string(text.data);
-    ap__buf_deinit(&text);
-    return json;
-}
-
-static json_t *value_to_json(const struct ap_value *value)
-{
-    switch (value->kind) {
-    case AP_VALUE_BOOL:
-        return json_boolean(value->as.boolean);
-    case AP_VALUE_NUMBER:
-        return number_to_json(value->as.number);
-    case AP_VALUE_STRING:
-        return json_string(value->as.string);
-    case AP_VALUE_LIST: {
-        json_t *list = json_array();
-        for (int32_t i = 0; list && i < value->as.list.n; i++)
-            json_array_append_new(list, value_to_json(&value->as.list.items[i]));
-        return list;
-    }
-    default:
-        return json_null();
-    }
-}
-
-static json_t *arguments_to_json(const struct ap_call *call, const struct ap_function *function)
-{
-    json_t *arguments = json_object();
-    for (int32_t i = 0; i < call->n; i++) {
-        char buffer[24];
-        const char *name = call->args[i].name;
-        if (!name && function->n_params > 0)
-            name = ap__function_arg_name(function, i, buffer);
-        json_object_set_new(arguments, name ? name : "argument", value_to_json(&call->args[i].value));
-    }
-    return arguments;
-}
-
 /* The model's words: a tool call when they parse as one of the task's functions, else plain content. */
 static json_t *assistant_message(const struct ap_registry *functions, const char *text)
 {
@@ -105,7 +58,7 @@ static json_t *assistant_message(const struct ap_registry *functions, const char
         if (function)
             message = json_pack("{s:s, s:[{s:s, s:{s:s, s:o}}]}", "role", "assistant", "tool_calls", "type",
                                 "function", "function", "name", call.name, "arguments",
-                                arguments_to_json(&call, function));
+                                ap__call_arguments(&call, function));
         ap__call_deinit(&call);
     }
     return message ? message : json_pack("{s:s, s:o}", "role", "assistant", "content", text_to_json(text));
