@@ -88,6 +88,8 @@ static ap_status index_tokens(struct ap_added *a, const char *place, struct ap_e
         a->by_id[t->id] = (int32_t)i;
         if (t->pattern_len > 0)
             a->starts[t->normalized][(uint8_t)t->pattern[0]] = true;
+        a->spelled[(uint8_t)t->content[0]] = true;
+        a->any_normalized = a->any_normalized || t->normalized;
     }
     return AP_OK;
 }
@@ -181,6 +183,12 @@ static size_t skip_spaces(const char *text, size_t len, size_t end)
     return end;
 }
 
+size_t ap__added_swallows(const struct ap_added *a, int32_t id, const char *text, size_t len)
+{
+    const struct ap_added_token *t = ap__added_get(a, id);
+    return t && t->rstrip ? skip_spaces(text, len, 0) : 0;
+}
+
 static const struct ap_added_token *longest_at(const struct ap_added *a, bool normalized, const char *text, size_t len)
 {
     for (size_t i = 0; i < a->count; i++) {
@@ -212,4 +220,25 @@ bool ap__added_find(const struct ap_added *a, bool normalized, bool specials, co
         return true;
     }
     return false;
+}
+
+const struct ap_added_token *ap__added_spelled(const struct ap_added *a, const char *text, size_t len, size_t from,
+                                               size_t *at)
+{
+    for (*at = from; *at < len; ++*at) {
+        const struct ap_added_token *found = NULL;
+        size_t longest = 0;
+        if (!a->spelled[(uint8_t)text[*at]])
+            continue;
+        for (size_t i = 0; i < a->count; i++) {
+            size_t n = strlen(a->token[i].content);
+            if (n > longest && n <= len - *at && memcmp(a->token[i].content, text + *at, n) == 0) {
+                found = &a->token[i];
+                longest = n;
+            }
+        }
+        if (found)
+            return found;
+    }
+    return NULL;
 }

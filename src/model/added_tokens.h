@@ -22,6 +22,8 @@ struct ap_added {
     int32_t *by_id; /* (size,) index into token or -1 */
     int32_t size;   /* highest id + 1 */
     bool starts[2][256]; /* [normalized][byte]: some pattern starts so */
+    bool spelled[256];   /* some content starts so */
+    bool any_normalized;
 };
 
 struct ap_added_match {
@@ -38,6 +40,12 @@ void ap__added_deinit(struct ap_added *a);
  * kind; specials: also those marked special. */
 bool ap__added_find(const struct ap_added *a, bool normalized, bool specials, const char *text, size_t len, size_t from,
                     struct ap_added_match *out);
+/* The first token of any kind as the file spells it, special or not; *at = its first byte in text, which may not be
+ * where normalized ones end up being found.  NULL: none. */
+const struct ap_added_token *ap__added_spelled(const struct ap_added *a, const char *text, size_t len, size_t from,
+                                               size_t *at);
+/* Bytes at the beginning of text that the token before it swallows. */
+size_t ap__added_swallows(const struct ap_added *a, int32_t id, const char *text, size_t len);
 const struct ap_added_token *ap__added_get(const struct ap_added *a, int32_t id); /* NULL: not an added token */
 
 #endif
