@@ -6,9 +6,10 @@
  *
  * Each thread multiplies its own slice of the result with a serial sgemm: for
  * the shapes of small models this is faster than OpenBLAS's own threads, and it
- * leaves small products of a decode step on one thread.  16-bit weights are
- * widened in panels that stay in the cache.  Few rows go to cpu_gemv.c. */
+ * leaves small products of a decode step on one thread.  Weights that are not f32
+ * are widened in panels that stay in the cache.  Few rows go to cpu_gemv.c. */
 #include "tensor/cpu.h"
+#include "tensor/quant.h"
 
 #include <cblas.h>
 #include <omp.h>
@@ -39,10 +40,15 @@ static int32_t slices_of(int32_t n)
     return (n + SLICE - 1) / SLICE;
 }
 
-/* First index of part `i` of `parts` of n, a multiple of SLICE. */
+/* First index of part `i` of `parts` of n, a multiple of unit. */
+static int32_t part_start_by(int32_t n, int32_t i, int32_t parts, int32_t unit)
+{
+    return min32(n, (int32_t)((int64_t)((n + unit - 1) / unit) * i / parts) * unit);
+}
+
 static int32_t part_start(int32_t n, int32_t i, int32_t parts)
 {
-    return min32(n, (int32_t)((int64_t)slices_of(n) * i / parts) * SLICE);
+    return part_start_by(n, i, parts, SLICE);
 }
 
 /* Rows [m0, m1) and columns [n0, n1) of the result. */
@@ -77,7 +83,7 @@ void ap__cpu_gemm(const struct ap_gemm *g)
     }
 }
 
-/* ---- 16-bit weights ---- */
+/* ---- weights that are not f32 ---- */
 
 /* A piece of a linear operation: rows [t0, t1) of the input, columns [c0, c1) of the result. */
 struct slice {
@@ -86,12 +92,8 @@ struct slice {
 
 static void panel_widen(float *panel, const struct ap_matrix *W, int32_t o, int32_t rows, int32_t i, int32_t cols)
 {
-    size_t size = ap__dtype_size(W->dtype);
-    for (int32_t r = 0; r < rows; r++) {
-        size_t at = (size_t)(o + r) * (size_t)W->cols + (size_t)i;
-        ap__dtype_to_f32(panel + (size_t)r * (size_t)cols, (const uint8_t *)W->data + at * size, W->dtype,
-                         (size_t)cols);
-    }
+    for (int32_t r = 0; r < rows; r++)
+        ap__matrix_row(panel + (size_t)r * (size_t)cols, W, o + r, i, cols);
 }
 
 static void linear_slice(float *y, const float *x, const struct ap_matrix *W, const struct slice *s, bool accumulate,
@@ -129,12 +131,15 @@ static void linear_dx_slice(float *dx, const float *dy, const struct ap_matrix *
     }
 }
 
-/* Thread i's slice of T x columns: by rows when there are enough, else by columns. */
-static struct slice slice_of(int32_t T, int32_t columns, int32_t i, int32_t parts)
+/* Thread i's slice of T x columns.  16-bit weights are cheap to widen: by rows when there are enough of them, else by
+ * columns.  Blocks are not, so every thread decodes its own columns only, from a whole number of blocks on. */
+static struct slice slice_of(const struct ap_matrix *W, int32_t T, int32_t columns, int32_t i, int32_t parts)
 {
-    if (T >= parts * PANEL_ROWS / 2)
+    if (W->dtype < AP_DTYPE_PLAIN && T >= parts * PANEL_ROWS / 2)
         return (struct slice){part_start(T, i, parts), part_start(T, i + 1, parts), 0, columns};
-    return (struct slice){0, T, part_start(columns, i, parts), part_start(columns, i + 1, parts)};
+    int32_t unit = ap__matrix_unit(W->dtype);
+    unit = unit > SLICE ? unit : SLICE;
+    return (struct slice){0, T, part_start_by(columns, i, parts, unit), part_start_by(columns, i + 1, parts, unit)};
 }
 
 /* ---- the operations ---- */
@@ -156,7 +161,7 @@ void ap__cpu_linear(float *y, const float *x, const struct ap_matrix *W, int32_t
     int32_t threads = threads_for((double)T * O * I, slices_of(T > O ? T : O));
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
-        struct slice s = slice_of(T, O, omp_get_thread_num(), omp_get_num_threads());
+        struct slice s = slice_of(W, T, O, omp_get_thread_num(), omp_get_num_threads());
         linear_slice(y, x, W, &s, accumulate, scale);
     }
 }
@@ -171,7 +176,7 @@ void ap__cpu_linear_dx(float *dx, const float *dy, const struct ap_matrix *W, in
     int32_t threads = threads_for((double)T * O * I, slices_of(T > I ? T : I));
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
-        struct slice s = slice_of(T, I, omp_get_thread_num(), omp_get_num_threads());
+        struct slice s = slice_of(W, T, I, omp_get_thread_num(), omp_get_num_threads());
         linear_dx_slice(dx, dy, W, &s, scale);
     }
 }

@@ -4,11 +4,14 @@
  *         rows x 4 accumulators += x[t][16 numbers] * W[o][16 numbers]   over I
  *
  * Every weight is read from memory once and 16-bit ones are widened on the way,
- * which is all that counts when there are only a few rows: sgemm would copy W first. */
+ * which is all that counts when there are only a few rows: sgemm would copy W first.
+ * Blocks are decoded to pieces of 4 rows that stay in the first cache. */
 #include "tensor/cpu.h"
+#include "tensor/quant.h"
 #include "tensor/vector.h"
 
-enum { OUTPUTS = 4 };
+/* Outputs at a time, columns of a decoded piece (16 KiB), rows of x for which decoding once more would be a waste. */
+enum { OUTPUTS = 4, PIECE = 1024, PIECE_ROWS = 16 };
 
 typedef uint16_t half_vec __attribute__((vector_size(AP_LANES * 2), aligned(2), may_alias));
 
@@ -28,19 +31,19 @@ AP_INLINE float weight_load(const void *W, size_t at, const bool bf16)
     return w;
 }
 
-/* dot (rows, outputs) of rows of x with rows of W, both of I numbers. */
-AP_INLINE void dots(float dot[][OUTPUTS], const float *x, const void *W, size_t w_at, int32_t I, const int32_t rows,
-                    const int32_t outputs, const bool bf16)
+/* dot (rows, outputs) of rows of x with rows of W, both of I numbers, ldx and ldw apart. */
+AP_INLINE void dots(float dot[][OUTPUTS], const float *x, size_t ldx, const void *W, size_t w_at, size_t ldw, int32_t I,
+                    const int32_t rows, const int32_t outputs, const bool bf16)
 {
     ap_vec sum[4][OUTPUTS] = {0};
     int32_t i = 0;
     for (; i + AP_LANES <= I; i += AP_LANES) {
 #pragma GCC unroll 4
         for (int32_t o = 0; o < outputs; o++) {
-            ap_vec w = weights_load(W, w_at + (size_t)o * (size_t)I + (size_t)i, bf16);
+            ap_vec w = weights_load(W, w_at + (size_t)o * ldw + (size_t)i, bf16);
 #pragma GCC unroll 4
             for (int32_t t = 0; t < rows; t++)
-                sum[t][o] += ap__vec_load(x + (size_t)t * (size_t)I + i) * w;
+                sum[t][o] += ap__vec_load(x + (size_t)t * ldx + i) * w;
         }
     }
 #pragma GCC unroll 4
@@ -49,8 +52,8 @@ AP_INLINE void dots(float dot[][OUTPUTS], const float *x, const void *W, size_t 
         for (int32_t o = 0; o < outputs; o++) {
             dot[t][o] = ap__vec_sum(sum[t][o]);
             for (int32_t rest = i; rest < I; rest++)
-                dot[t][o] += x[(size_t)t * (size_t)I + (size_t)rest] *
-                             weight_load(W, w_at + (size_t)o * (size_t)I + (size_t)rest, bf16);
+                dot[t][o] += x[(size_t)t * ldx + (size_t)rest] *
+                             weight_load(W, w_at + (size_t)o * ldw + (size_t)rest, bf16);
         }
     }
 }
@@ -63,17 +66,21 @@ struct gemv {
     float keep, scale; /* y = keep y + scale x W^T; keep 0 does not read y */
 };
 
+AP_INLINE void put(const struct gemv *g, float *y, const float *dot, int32_t outputs)
+{
+    for (int32_t k = 0; k < outputs; k++)
+        y[k] = g->scale * dot[k] + (g->keep > 0 ? g->keep * y[k] : 0);
+}
+
 AP_INLINE void gemv_block(const struct gemv *g, int32_t o, int32_t t, const int32_t rows, const int32_t outputs,
                           const bool bf16)
 {
     float dot[4][OUTPUTS];
     int32_t I = g->W->cols, O = g->W->rows;
-    dots(dot, g->x + (size_t)t * (size_t)I, g->W->data, (size_t)o * (size_t)I, I, rows, outputs, bf16);
-    for (int32_t r = 0; r < rows; r++) {
-        float *y = g->y + (size_t)(t + r) * (size_t)O + (size_t)o;
-        for (int32_t k = 0; k < outputs; k++)
-            y[k] = g->scale * dot[r][k] + (g->keep > 0 ? g->keep * y[k] : 0);
-    }
+    dots(dot, g->x + (size_t)t * (size_t)I, (size_t)I, g->W->data, (size_t)o * (size_t)I, (size_t)I, I, rows, outputs,
+         bf16);
+    for (int32_t r = 0; r < rows; r++)
+        put(g, g->y + (size_t)(t + r) * (size_t)O + (size_t)o, dot[r], outputs);
 }
 
 AP_INLINE void gemv_outputs(const struct gemv *g, int32_t o, const int32_t outputs, const bool bf16)
@@ -96,11 +103,52 @@ AP_INLINE void gemv_range(const struct gemv *g, int32_t from, int32_t to, const 
         gemv_outputs(g, o, 1, bf16);
 }
 
+/* ---- blocks ---- */
+
+/* sum (rows, outputs) += x (rows, n) piece^T, for rows of x that are ldx apart. */
+AP_INLINE void add_dots(float sum[][OUTPUTS], const float *x, size_t ldx, const float *piece, int32_t n,
+                        const int32_t rows)
+{
+    float dot[4][OUTPUTS];
+    dots(dot, x, ldx, piece, 0, PIECE, n, rows, OUTPUTS, false);
+    for (int32_t r = 0; r < rows; r++)
+        for (int32_t k = 0; k < OUTPUTS; k++)
+            sum[r][k] += dot[r][k];
+}
+
+/* Rows [t0, t1) of x, at most PIECE_ROWS, with rows [o, o + outputs) of W. */
+static void decoded_block(const struct gemv *g, int32_t o, int32_t outputs, int32_t t0, int32_t t1)
+{
+    float piece[OUTPUTS * PIECE] = {0}, sum[PIECE_ROWS][OUTPUTS] = {0};
+    size_t I = (size_t)g->W->cols, O = (size_t)g->W->rows;
+    for (int32_t i = 0; i < g->W->cols; i += PIECE) {
+        int32_t n = g->W->cols - i < PIECE ? g->W->cols - i : PIECE, t = t0;
+        for (int32_t k = 0; k < outputs; k++)
+            ap__matrix_row(piece + k * PIECE, g->W, o + k, i, n);
+        for (; t + 4 <= t1; t += 4)
+            add_dots(sum + (t - t0), g->x + (size_t)t * I + (size_t)i, I, piece, n, 4);
+        for (; t < t1; t++)
+            add_dots(sum + (t - t0), g->x + (size_t)t * I + (size_t)i, I, piece, n, 1);
+    }
+    for (int32_t t = t0; t < t1; t++)
+        put(g, g->y + (size_t)t * O + (size_t)o, sum[t - t0], outputs);
+}
+
+static void decoded_range(const struct gemv *g, int32_t from, int32_t to)
+{
+    for (int32_t o = from; o < to; o += OUTPUTS)
+        for (int32_t t = 0; t < g->T; t += PIECE_ROWS)
+            decoded_block(g, o, to - o < OUTPUTS ? to - o : OUTPUTS, t,
+                          g->T - t < PIECE_ROWS ? g->T : t + PIECE_ROWS);
+}
+
 bool ap__cpu_gemv_pays(const struct ap_matrix *W, int32_t T)
 {
     int64_t size = (int64_t)W->rows * W->cols;
     if (W->dtype == AP_F16)
         return false;
+    if (W->dtype >= AP_DTYPE_PLAIN)
+        return T <= PIECE_ROWS;
     if (T <= 4)
         return W->dtype == AP_BF16 || size >= 100000;
     return T <= 16 && size >= 4000000; /* so large that sgemm's copy of it costs more than its speed gains */
@@ -110,7 +158,9 @@ void ap__cpu_gemv(float *y, const float *x, const struct ap_matrix *W, int32_t T
                   int32_t from, int32_t to)
 {
     struct gemv g = {y, x, W, T, accumulate ? 1.0f : 0.0f, scale};
-    if (W->dtype == AP_BF16)
+    if (W->dtype >= AP_DTYPE_PLAIN)
+        decoded_range(&g, from, to);
+    else if (W->dtype == AP_BF16)
         gemv_range(&g, from, to, true);
     else
         gemv_range(&g, from, to, false);
