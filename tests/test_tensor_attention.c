@@ -99,7 +99,7 @@ static double twin_row(const struct problem *p, int32_t t, int32_t h, double *ou
     int32_t Dh = p->attn.Dh, kv = h / (p->attn.H / p->attn.Hkv), n = 0;
     const double *q = p->wq + ((size_t)t * (size_t)p->attn.H + (size_t)h) * (size_t)Dh;
     double total = 0;
-    for (int32_t u = t; u >= 0; u = p->pack.parent[u]) {
+    for (int32_t u = t; u >= 0 && (p->attn.window == 0 || n < p->attn.window); u = p->pack.parent[u]) {
         const double *k = p->wk + ((size_t)u * (size_t)p->attn.Hkv + (size_t)kv) * (size_t)Dh;
         double score = 0;
         for (int32_t d = 0; d < Dh; d++)
@@ -241,6 +241,42 @@ static void tree_attention_equals_a_dense_mask_for_every_shape(void **state)
     }
 }
 
+static void a_window_hides_all_but_the_last_keys(void **state)
+{
+    (void)state;
+    static const int32_t window[] = {1, 2, 7, 63, 64, 65, 100, 1 << 24};
+    for (size_t w = 0; w < sizeof window / sizeof *window; w++) {
+        for (uint64_t seed = 0; seed < 6; seed++) {
+            size_t s = (seed + w) % 6;
+            struct ap_rng rng = ap__rng_make(seed, "window", w, 0, 0);
+            struct problem p;
+            print_message("window %d seed %d\n", window[w], (int)seed);
+            problem_make(&p, &rng, shapes[s].Hkv, shapes[s].ratio, shapes[s].Dh, MAX_LEN);
+            p.attn.window = window[w];
+            check_against_twin(&p);
+            problem_free(&p);
+        }
+    }
+}
+
+/* Differences of the twin itself: a wrong twin would hide a wrong operation. */
+static void the_gradient_through_a_window_passes_finite_differences(void **state)
+{
+    (void)state;
+    for (size_t s = 0; s < 5; s++) {
+        struct ap_rng rng = ap__rng_make(s, "window differences", 0, 0, 0);
+        struct problem p;
+        problem_make(&p, &rng, shapes[s].Hkv, shapes[s].ratio, shapes[s].Dh, 12);
+        p.attn.window = 1 + (int32_t)s;
+        struct result r = result_of(&p);
+        check_gradient(twin_loss, &p, p.wq, r.dq, r.nq, 1 + r.nq / 40, 2e-5, "dq");
+        check_gradient(twin_loss, &p, p.wk, r.dk, r.nk, 1 + r.nk / 40, 2e-5, "dk");
+        check_gradient(twin_loss, &p, p.wv, r.dv, r.nk, 1 + r.nk / 40, 2e-5, "dv");
+        result_free(&r);
+        problem_free(&p);
+    }
+}
+
 static void the_twins_gradient_passes_finite_differences(void **state)
 {
     (void)state;
@@ -360,7 +396,7 @@ static void decode_runs_see_their_spans_and_themselves(void **state)
         span[4 * r + 3] = (struct ap_span){700 + r, 0};
         run[r] = (struct ap_attn_run){RUNS - 1 - r, 1, own, 4 * r, 1 + r % 4};
     }
-    struct ap_attn attn = {run, span, RUNS, H, HKV, Dh, 0.2f};
+    struct ap_attn attn = {run, span, RUNS, H, HKV, Dh, 0.2f, 0};
     ap__backend_cpu.attention(out, NULL, q, k, v, &attn);
     for (int32_t r = 0; r < RUNS; r++) { /* gather its keys in one stretch: one span, no sharing */
         float gk[300 * HKV * Dh], gv[300 * HKV * Dh];
@@ -373,7 +409,7 @@ static void decode_runs_see_their_spans_and_themselves(void **state)
         }
         struct ap_span all = {0, n - 1};
         struct ap_attn_run alone = {0, 1, n - 1, 0, 1};
-        struct ap_attn single = {&alone, &all, 1, H, HKV, Dh, 0.2f};
+        struct ap_attn single = {&alone, &all, 1, H, HKV, Dh, 0.2f, 0};
         ap__backend_cpu.attention(one, NULL, q + run[r].q_start * H * Dh, gk, gv, &single);
         for (int32_t i = 0; i < H * Dh; i++)
             assert_near((double)out[run[r].q_start * H * Dh + i], (double)one[i], 2e-6, "out", (size_t)i);
@@ -395,7 +431,7 @@ static void scores_of_any_size_stay_finite_and_nan_shows(void **state)
         v[i] = (float)(i / Dh);
     }
     struct ap_attn_run run = {0, N, 0, 0, 0};
-    struct ap_attn attn = {&run, NULL, 1, 1, 1, Dh, 1.0f};
+    struct ap_attn attn = {&run, NULL, 1, 1, 1, Dh, 1.0f, 0};
     ap__backend_cpu.attention(out, lse, q, k, v, &attn);
     for (int32_t t = 0; t < N; t++) { /* only odd keys count, once there is one */
         double odd = (double)((t + 1) / 2), want = t == 0 ? 0 : odd; /* mean of 1, 3, 5, ... */
@@ -412,6 +448,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tree_attention_equals_a_dense_mask_for_every_shape),
+        cmocka_unit_test(a_window_hides_all_but_the_last_keys),
+        cmocka_unit_test(the_gradient_through_a_window_passes_finite_differences),
         cmocka_unit_test(the_twins_gradient_passes_finite_differences),
         cmocka_unit_test(gradients_of_keys_accumulate_and_those_of_queries_do_not),
         cmocka_unit_test(any_number_of_threads_agrees_and_repeats_bit_for_bit),

@@ -130,6 +130,46 @@ static void rmsnorm_equals_its_reference(void **state)
     }
 }
 
+static void rmsnorm_may_write_over_its_input(void **state)
+{
+    (void)state;
+    enum { T = 40, D = 24 };
+    struct ap_rng rng = ap__rng_make(2, "rmsnorm", 0, 0, 0);
+    float *x = numbers(T * D, &rng, 1), *w = numbers(D, &rng, 1), y[T * D], rstd[T];
+    op->rmsnorm(y, rstd, x, w, T, D, 1e-6f);
+    op->rmsnorm(x, rstd, x, w, T, D, 1e-6f);
+    assert_memory_equal(x, y, sizeof y);
+    free(x), free(w);
+}
+
+/* ---- bias ---- */
+
+static void a_bias_is_added_to_every_row_and_its_gradient_is_their_sum(void **state)
+{
+    (void)state;
+    static const int32_t shapes[][2] = {{1, 1}, {3, 7}, {5, 64}, {9, 130}, {150, 192}};
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+        struct ap_rng rng = ap__rng_make(s, "bias", 0, 0, 0);
+        int32_t T = shapes[s][0], O = shapes[s][1];
+        float *x = numbers((size_t)(T * O), &rng, 1), *y = numbers((size_t)(T * O), &rng, 1);
+        float *b = numbers((size_t)O, &rng, 1), *db = numbers((size_t)O, &rng, 1), *before = malloc((size_t)O * sizeof *db);
+        memcpy(y, x, (size_t)(T * O) * sizeof *y);
+        memcpy(before, db, (size_t)O * sizeof *db);
+        op->bias(y, b, T, O);
+        op->bias_d(db, x, T, O);
+        for (int32_t o = 0; o < O; o++) {
+            double sum = (double)before[o];
+            for (int32_t t = 0; t < T; t++) {
+                float want = x[t * O + o] + b[o];
+                assert_true(y[t * O + o] >= want && y[t * O + o] <= want);
+                sum += (double)x[t * O + o];
+            }
+            assert_near((double)db[o], sum, 2e-5, "db", (size_t)o);
+        }
+        free(x), free(y), free(b), free(db), free(before);
+    }
+}
+
 /* ---- swiglu ---- */
 
 struct swiglu_case {
@@ -328,6 +368,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(linear_equals_its_reference_in_every_dtype),
         cmocka_unit_test(rmsnorm_equals_its_reference),
+        cmocka_unit_test(rmsnorm_may_write_over_its_input),
+        cmocka_unit_test(a_bias_is_added_to_every_row_and_its_gradient_is_their_sum),
         cmocka_unit_test(swiglu_equals_its_reference),
         cmocka_unit_test(rope_turns_by_position_and_its_inverse_turns_back),
         cmocka_unit_test(embedding_looks_up_and_its_gradient_adds_repeats),

@@ -71,11 +71,12 @@ static void unsupported_configs_are_refused_by_key_and_value(void **state)
     check_refused("{\"model_type\": \"gpt2\"}", "`model_type` is gpt2");
     check_refused("{" SIZES "}", "`model_type` is missing");
     check_refused("{\"model_type\": \"llama\", " SIZES ", \"hidden_act\": \"gelu\"}", "`hidden_act` is gelu");
-    check_refused("{\"model_type\": \"llama\", " SIZES ", \"attention_bias\": true}", "`attention_bias` is true");
+    check_refused("{\"model_type\": \"llama\", " SIZES ", \"attention_bias\": 1}", "`attention_bias` is 1");
+    check_refused("{\"model_type\": \"qwen2\", " SIZES ", \"attention_bias\": true, \"num_key_value_heads\": 2}",
+                  "`attention_bias` is not supported for `model_type` qwen2");
+    check_refused("{\"model_type\": \"llama\", " SIZES ", \"sliding_window\": 64}", "`sliding_window` is 64");
     check_refused("{\"model_type\": \"llama\", " SIZES ", \"quantization_config\": {\"bits\": 4}}",
                   "`quantization_config` is {\"bits\":4}");
-    check_refused("{\"model_type\": \"llama\", " SIZES ", \"rope_scaling\": {\"rope_type\": \"llama3\"}}",
-                  "`rope_scaling` is {\"rope_type\":\"llama3\"}");
     check_refused("{\"model_type\": \"llama\", \"hidden_size\": 64}", "num_hidden_layers");
     check_refused("{\"model_type\": \"llama\", " SIZES ", \"num_key_value_heads\": 3}", "multiple");
     check_refused("{\"model_type\": \"llama\", " SIZES ", \"head_dim\": 7}", "even");

@@ -37,7 +37,10 @@ static float lora_scale(const struct ap_model *m) { return m->lora.alpha / (floa
 /* y (T,O) = x (T,I) W^T + s (x A^T) B^T, or += when accumulate.  u (T,R) is kept for backward. */
 static void linear(const struct ap_model *m, int32_t l, int j, float *y, const float *x, float *u, int32_t T,
                    bool accumulate)
+    const struct ap_weight *b = ap__layer_weight(m, l, ap__bias_slot(j));
 {
+    if (b != NULL)
+        m->be->bias(y, b->W.data, T, b->W.rows);
     const struct ap_lora_pair *p = ap__lora_pair(m, l, j);
     m->be->linear(y, x, &ap__layer_weight(m, l, ap__linear_slot(j))->W, T, accumulate, 1.0f);
     if (p != NULL) {
@@ -49,11 +52,14 @@ static void linear(const struct ap_model *m, int32_t l, int j, float *y, const f
 /* dx (T,I) += dy W + s (dy B) A, dx may be NULL; weight gradients accumulate.  du (T,R) is scratch. */
 static void linear_d(const struct ap_model *m, int32_t l, int j, float *dx, const float *dy, const float *x,
                      const float *u, float *du, int32_t T)
+    const struct ap_weight *b = ap__layer_weight(m, l, ap__bias_slot(j));
 {
     const struct ap_weight *w = ap__layer_weight(m, l, ap__linear_slot(j));
     const struct ap_lora_pair *p = ap__lora_pair(m, l, j);
     if (dx != NULL)
         m->be->linear_dx(dx, dy, &w->W, T, 1.0f);
+    if (b != NULL && b->g != NULL)
+        m->be->bias_d(b->g, dy, T, b->W.rows);
     if (w->g != NULL)
         m->be->linear_dw(w->g, dy, x, T, w->W.rows, w->W.cols, 1.0f);
     if (p == NULL)
@@ -70,6 +76,35 @@ static void linear_d(const struct ap_model *m, int32_t l, int j, float *dx, cons
 static const float *norm_weight(const struct ap_model *m, int32_t l, enum ap_layer_slot slot)
 {
     return ap__layer_weight(m, l, slot)->W.data;
+/* y = each head of x (rows, heads*Dh) normed, when the family does that. */
+static void head_norm(const struct ap_model *m, int32_t l, enum ap_layer_slot slot, float *y, float *rstd, const float *x,
+                      int32_t rows, int32_t heads)
+{
+    const struct ap_weight *w = ap__layer_weight(m, l, slot);
+    if (w != NULL)
+        m->be->rmsnorm(y, rstd, x, w->W.data, rows * heads, m->config.Dh, m->config.eps);
+}
+
+/* The gradient of x: dx overwritten and returned, or dy itself where there is no norm. */
+static float *head_norm_d(const struct ap_model *m, int32_t l, enum ap_layer_slot slot, float *dx, float *dy,
+                          const float *x, const float *rstd, int32_t rows, int32_t heads)
+{
+    const struct ap_weight *w = ap__layer_weight(m, l, slot);
+    if (w == NULL)
+        return dy;
+    zero(dx, (int64_t)rows * heads * m->config.Dh);
+    m->be->rmsnorm_d(dx, w->g, dy, x, w->W.data, rstd, rows * heads, m->config.Dh);
+    return dx;
+}
+
+/* The runs as layer l sees them. */
+static struct ap_attn layer_attn(const struct ap_model *m, int32_t l, const struct ap_block_rows *rows)
+{
+    struct ap_attn attn = *rows->attn;
+    attn.window = ap__layer_window(&m->config, l);
+    return attn;
+}
+
 }
 
 /* Row i of k, v -> row kv_row[i] of the cache. */
@@ -91,7 +126,8 @@ static void attention_half(const struct ap_model *m, int32_t l, const struct ap_
     const struct ap_config *c = &m->config;
     int32_t T = rows->T, Q = rows->Q;
     m->be->rmsnorm(a->h1, a->rstd1, a->x, norm_weight(m, l, AP_SLOT_ATTN_NORM), T, c->D, c->eps);
-    linear(m, l, AP_LINEAR_K, a->k, a->h1, a->u[AP_LINEAR_K], T, false);
+    head_norm(m, l, AP_SLOT_K_NORM, a->k, a->k_rstd, a->k_in, T, c->Hkv);
+    linear(m, l, AP_LINEAR_K, a->k_in, a->h1, a->u[AP_LINEAR_K], T, false);
     linear(m, l, AP_LINEAR_V, a->v, a->h1, a->u[AP_LINEAR_V], T, false);
     m->be->rope(a->k, rows->position, m->inv_freq, T, c->Hkv, c->Dh, false);
     if (rows->kv_row != NULL)
@@ -100,10 +136,12 @@ static void attention_half(const struct ap_model *m, int32_t l, const struct ap_
         return;
     if (rows->query != NULL)
         gather(a->hq, a->h1, rows, c->D);
-    linear(m, l, AP_LINEAR_Q, a->q, a->hq, a->u[AP_LINEAR_Q], Q, false);
+    struct ap_attn attn = layer_attn(m, l, rows);
+    linear(m, l, AP_LINEAR_Q, a->q_in, a->hq, a->u[AP_LINEAR_Q], Q, false);
+    head_norm(m, l, AP_SLOT_Q_NORM, a->q, a->q_rstd, a->q_in, Q, c->H);
     m->be->rope(a->q, rows->query != NULL ? rows->query_position : rows->position, m->inv_freq, Q, c->H, c->Dh, false);
     m->be->attention(a->att, a->lse, a->q, rows->cache_k != NULL ? rows->cache_k : a->k,
-                     rows->cache_v != NULL ? rows->cache_v : a->v, rows->attn);
+                     rows->cache_v != NULL ? rows->cache_v : a->v, &attn);
     if (rows->query != NULL)
         gather(a->mid, a->x, rows, c->D);
     else
@@ -119,22 +157,25 @@ static void attention_half_d(const struct ap_model *m, int32_t l, const struct a
     struct ap_weight *norm = ap__layer_weight(m, l, AP_SLOT_ATTN_NORM);
     int32_t T = rows->T, Q = rows->Q;
     int64_t kv_size = (int64_t)T * c->Hkv * c->Dh;
-    float *dh = input_grad ? g->dh : NULL;
+    float *dh = input_grad ? g->dh : NULL, *dnorm = g->datt; /* free after attention */
+    struct ap_attn attn = layer_attn(m, l, rows);
     zero(g->datt, (int64_t)Q * c->H * c->Dh);
     linear_d(m, l, AP_LINEAR_O, g->datt, g->dx, a->att, a->u[AP_LINEAR_O], g->du, Q);
     zero(g->dk, kv_size);
     zero(g->dv, kv_size);
-    m->be->attention_d(g->dq, g->dk, g->dv, g->datt, a->att, a->lse, a->q, a->k, a->v, rows->attn);
+    m->be->attention_d(g->dq, g->dk, g->dv, g->datt, a->att, a->lse, a->q, a->k, a->v, &attn);
     m->be->rope(g->dq, rows->query != NULL ? rows->query_position : rows->position, m->inv_freq, Q, c->H, c->Dh, true);
     m->be->rope(g->dk, rows->position, m->inv_freq, T, c->Hkv, c->Dh, true);
     if (input_grad)
         zero(dh, (int64_t)Q * c->D);
-    linear_d(m, l, AP_LINEAR_Q, dh, g->dq, a->hq, a->u[AP_LINEAR_Q], g->du, Q);
+    float *dq = head_norm_d(m, l, AP_SLOT_Q_NORM, dnorm, g->dq, a->q_in, a->q_rstd, Q, c->H);
+    linear_d(m, l, AP_LINEAR_Q, dh, dq, a->hq, a->u[AP_LINEAR_Q], g->du, Q);
     if (input_grad && rows->query != NULL) {
         spread(dh, rows, c->D);
         spread(g->dx, rows, c->D);
     }
-    linear_d(m, l, AP_LINEAR_K, dh, g->dk, a->h1, a->u[AP_LINEAR_K], g->du, T);
+    float *dk = head_norm_d(m, l, AP_SLOT_K_NORM, dnorm, g->dk, a->k_in, a->k_rstd, T, c->Hkv);
+    linear_d(m, l, AP_LINEAR_K, dh, dk, a->h1, a->u[AP_LINEAR_K], g->du, T);
     linear_d(m, l, AP_LINEAR_V, dh, g->dv, a->h1, a->u[AP_LINEAR_V], g->du, T);
     if (input_grad)
         m->be->rmsnorm_d(g->dx, norm->g, dh, a->x, norm->W.data, a->rstd1, T, c->D);

@@ -1,6 +1,6 @@
 /* block.h - one transformer block, forward and backward, over any rows.
  *
- *     x (T,D) -> rmsnorm h1 -> q,k,v -> rope -> attention att -> o -> + x = mid
+ *     x (T,D) -> rmsnorm h1 -> q,k,v (-> rmsnorm of each q,k head) -> rope -> attention att -> o -> + x = mid
  *     mid     -> rmsnorm h2 -> gate,up -> swiglu act -> down      -> + mid = out
  *
  * Training, prefill and decoding all pass through here; they differ in the
@@ -17,6 +17,8 @@ struct ap_block_acts {
     float *x;                /* (T, D) input, not written unless it is also mid */
     float *h1, *rstd1;       /* (T, D), (T,) */
     float *hq;               /* (Q, D) rows of h1 that ask; h1 itself when all do or without backward */
+    float *q_in, *k_in;      /* as q, k: what a family with norms of queries and keys puts into them; else q, k */
+    float *q_rstd, *k_rstd;  /* (Q, H), (T, Hkv) of these norms */
     float *q, *k, *v;        /* (Q, H*Dh), (T, Hkv*Dh) x 2; q and k after rope */
     float *att, *lse;        /* (Q, H*Dh), (Q, H); lse NULL without backward */
     float *mid;              /* (Q, D) */
@@ -33,7 +35,8 @@ struct ap_block_rows {
     /* Rows whose output is wanted, ascending, and their positions; NULL = all, Q = T. */
     int32_t Q;
     const int32_t *query, *query_position; /* (Q,) */
-    const struct ap_attn *attn;            /* its queries are the Q rows, its keys the T rows or the cache */
+    const struct ap_attn *attn;            /* its queries are the Q rows, its keys the T rows or the cache; the
+                                              block adds its layer's window */
     /* Keys and values that attention sees: NULL = this pass's own k, v.  Otherwise row i of k, v
      * is first copied to row kv_row[i] of these (-1 = not copied). */
     float *cache_k, *cache_v;

@@ -12,7 +12,6 @@
 
 #include "model/block.h"
 #include "model/kv_tree.h"
-#include <math.h>
 #include <string.h>
 
 enum { CHUNK = 512 };
@@ -61,8 +60,8 @@ static bool make_chunk(struct ap_session *s)
     const struct ap_config *c = &s->m->config;
     size_t T = CHUNK, D = (size_t)c->D, Q = (size_t)c->H * (size_t)c->Dh, KV = (size_t)c->Hkv * (size_t)c->Dh;
     struct ap_block_acts *a = &s->acts;
-    float **const buffer[] = {&a->x, &a->h1, &a->rstd1, &a->q, &a->k, &a->v, &a->att, &a->gate, &a->up};
-    const size_t width[] = {D, D, 1, Q, KV, KV, Q, (size_t)c->F, (size_t)c->F};
+    float **const buffer[] = {&a->x, &a->h1, &a->rstd1, &a->q, &a->q_rstd, &a->k, &a->v, &a->att, &a->gate, &a->up};
+    const size_t width[] = {D, D, 1, Q, (size_t)c->H, KV, KV, Q, (size_t)c->F, (size_t)c->F};
     for (size_t i = 0; i < sizeof width / sizeof *width; i++) {
         *buffer[i] = ap__arena_alloc(&s->arena, T * width[i] * sizeof(float));
         if (*buffer[i] == NULL)
@@ -70,6 +69,9 @@ static bool make_chunk(struct ap_session *s)
     }
     a->mid = a->out = a->x;
     a->h2 = a->hq = a->h1;
+    a->q_in = a->q;
+    a->k_in = a->k;
+    a->k_rstd = a->q_rstd;
     a->rstd2 = a->rstd1;
     a->act = a->gate;
     return true;
@@ -321,7 +323,7 @@ static int32_t run_length(const struct ap_session *s, size_t j, size_t end)
 static struct ap_attn attn_of(const struct ap_session *s, const struct ap_attn_run *run, int32_t runs)
 {
     const struct ap_config *c = &s->m->config;
-    return (struct ap_attn){run, s->span, runs, c->H, c->Hkv, c->Dh, 1.0f / sqrtf((float)c->Dh)};
+    return (struct ap_attn){run, s->span, runs, c->H, c->Hkv, c->Dh, ap__attention_scale(c), 0};
 }
 
 /* Runs of all rows of a chunk for all blocks but the last, and of its wanted rows, one each, for the last. */

@@ -9,7 +9,6 @@
  * rows, those of each segment from its first predicting row to its last one. */
 #include "model/block.h"
 
-#include <math.h>
 #include <string.h>
 
 struct ap_activations {
@@ -63,7 +62,7 @@ static int32_t put_spans(const struct ap_pack *pack, int32_t g, struct ap_span *
 static struct ap_attn attn_of(const struct ap_config *c, const struct ap_attn_run *run, int32_t runs,
                               const struct ap_span *span)
 {
-    return (struct ap_attn){run, span, runs, c->H, c->Hkv, c->Dh, 1.0f / sqrtf((float)c->Dh)};
+    return (struct ap_attn){run, span, runs, c->H, c->Hkv, c->Dh, ap__attention_scale(c), 0};
 }
 
 static ap_status make_attn(const struct ap_config *c, const struct ap_pack *pack, struct ap_arena *arena,
@@ -174,6 +173,18 @@ static void take_adapter_acts(const struct ap_model *m, struct taker *t, int32_t
         a->u[j] = keep && ap__lora_pair(m, l, j) != NULL ? take(t, T * m->lora.rank) : shared;
 }
 
+/* Queries and keys before their norms; in place without keep, and where the family has none. */
+static void take_head_norm_acts(const struct ap_config *c, struct taker *t, const struct ap_block_rows *rows, bool keep,
+                                struct ap_block_acts *a)
+{
+    bool norms = ap__config_qk_norm(c);
+    int64_t T = rows->T, Q = rows->Q;
+    a->q_in = keep && norms ? take(t, Q * c->H * c->Dh) : a->q;
+    a->k_in = keep && norms ? take(t, T * c->Hkv * c->Dh) : a->k;
+    a->q_rstd = norms ? take(t, Q * c->H) : NULL;
+    a->k_rstd = norms ? take(t, T * c->Hkv) : NULL;
+}
+
 /* The buffers of a block.  Without keep, x, mid and out are one buffer, and so are h1, hq and h2, gate and act. */
 static void take_block_acts(const struct ap_model *m, struct taker *t, int32_t l, const struct ap_block_rows *rows,
                             bool keep, float *x, struct ap_block_acts *a)
@@ -186,6 +197,7 @@ static void take_block_acts(const struct ap_model *m, struct taker *t, int32_t l
     a->hq = keep && rows->query != NULL ? take(t, Q * D) : a->h1;
     a->q = take(t, Q * q);
     a->k = take(t, T * kv);
+    take_head_norm_acts(c, t, rows, keep, a);
     a->v = take(t, T * kv);
     a->att = take(t, Q * q);
     a->lse = keep ? take(t, Q * c->H) : NULL;

@@ -6,6 +6,8 @@
  *                       o_proj                           (D, H*Dh)
  *                       post_attention_layernorm         (D,)
  *                       gate_proj  up_proj  down_proj    (F, D) (F, D) (D, F)
+ *                       biases of the seven linears      where the family has them
+ *                       q_norm  k_norm                   (Dh,) x 2, where the family has them
  *     then              model.norm                       (D,)
  *                       lm_head (when not tied)          (V, D)
  *
@@ -30,6 +32,9 @@ enum ap_layer_slot {
     AP_SLOT_GATE,
     AP_SLOT_UP,
     AP_SLOT_DOWN,
+    AP_SLOT_BIAS, /* of q; then of the others in the order of the linears */
+    AP_SLOT_Q_NORM = AP_SLOT_BIAS + 7,
+    AP_SLOT_K_NORM,
     AP_SLOT_COUNT
 };
 enum { AP_LINEAR_Q, AP_LINEAR_K, AP_LINEAR_V, AP_LINEAR_O, AP_LINEAR_GATE, AP_LINEAR_UP, AP_LINEAR_DOWN,
@@ -57,6 +62,8 @@ struct ap_model {
     struct ap_weight *weight; /* (weight_count,) in slot order */
     int32_t weight_count;
     struct ap_safetensors *file; /* while frozen and mapped */
+    int32_t layer_slots;         /* slots of a layer that this family has */
+    int8_t slot_at[AP_SLOT_COUNT]; /* where each stands among them, -1 = the family has none */
     float *values, *grads;       /* owned blocks behind weight[].w, .g; values alone holds the norms while frozen */
     int64_t value_count;
     float *inv_freq; /* (Dh/2,) */
@@ -71,15 +78,17 @@ struct ap_model {
 static inline struct ap_weight *ap__embedding_weight(const struct ap_model *m) { return &m->weight[0]; }
 static inline struct ap_weight *ap__layer_weight(const struct ap_model *m, int32_t l, enum ap_layer_slot slot)
 {
-    return &m->weight[1 + (int32_t)AP_SLOT_COUNT * l + (int32_t)slot];
+/* NULL for biases and norms of queries and keys where the family has none. */
+    int32_t at = m->slot_at[slot];
+    return at >= 0 ? &m->weight[1 + m->layer_slots * l + at] : NULL;
 }
 static inline struct ap_weight *ap__final_norm(const struct ap_model *m)
 {
-    return &m->weight[1 + (int32_t)AP_SLOT_COUNT * m->config.L];
+    return &m->weight[1 + m->layer_slots * m->config.L];
 }
 static inline struct ap_weight *ap__head_weight(const struct ap_model *m)
 {
-    return m->config.tied ? &m->weight[0] : &m->weight[2 + (int32_t)AP_SLOT_COUNT * m->config.L];
+    return m->config.tied ? &m->weight[0] : &m->weight[2 + m->layer_slots * m->config.L];
 }
 /* Slot of linear j (AP_LINEAR_*). */
 static inline enum ap_layer_slot ap__linear_slot(int j)
@@ -88,6 +97,7 @@ static inline enum ap_layer_slot ap__linear_slot(int j)
 }
 /* The adapter of linear j in layer l as far as it is attached and in use, else NULL. */
 static inline struct ap_lora_pair *ap__lora_pair(const struct ap_model *m, int32_t l, int j)
+static inline enum ap_layer_slot ap__bias_slot(int j) { return (enum ap_layer_slot)(AP_SLOT_BIAS + j); }
 {
     struct ap_lora_pair *p = m->pair != NULL && m->use_adapter ? &m->pair[l * AP_LINEAR_COUNT + j] : NULL;
     return p != NULL && p->a != NULL ? p : NULL;

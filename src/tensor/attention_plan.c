@@ -131,7 +131,7 @@ int32_t ap__plan_pieces(const struct ap_plan *plan, int32_t i, struct ap_piece *
         int32_t from = q - plan->first[r], count = min32(plan->first[r + 1], end) - q;
         if (count <= 0)
             continue;
-        piece[n++] = (struct ap_piece){&plan->attn->run[plan->order[r]], from, count, row};
+        piece[n++] = (struct ap_piece){&plan->attn->run[plan->order[r]], from, count, row, plan->context[r]};
         row += count * plan->heads;
         q += count;
     }
@@ -141,21 +141,23 @@ int32_t ap__plan_pieces(const struct ap_plan *plan, int32_t i, struct ap_piece *
 double ap__plan_cost(const struct ap_plan *plan, int32_t i)
 {
     int32_t q = i * plan->queries, end = min32(q + plan->queries, plan->first[plan->count]);
-    double cost = 0;
+    double cost = 0, most = plan->attn->window > 0 ? plan->attn->window : INT32_MAX;
     for (int32_t r = run_holding(plan, q); q < end; r++) {
         int32_t from = q - plan->first[r], count = min32(plan->first[r + 1], end) - q;
         if (count <= 0)
             continue;
-        cost += (double)count * (plan->context[r] + from + 0.5 * count);
+        double keys = plan->context[r] + from + 0.5 * count;
+        cost += (double)count * (keys < most ? keys : most);
         q += count;
     }
     return cost;
 }
 
 static struct ap_stream stream_make(const struct ap_plan *plan, const struct ap_piece *first,
-                                    const struct ap_piece *last, int32_t span_from, int32_t span_to)
+                                    const struct ap_piece *last, int32_t span_from, int32_t span_to, int32_t before)
 {
     struct ap_stream stream = {.row0 = first->row,
+                               .before = before,
                                .row1 = last->row + last->count * plan->heads,
                                .span = spans_of(plan->attn, first->run) + span_from,
                                .spans = span_to - span_from};
@@ -165,10 +167,10 @@ static struct ap_stream stream_make(const struct ap_plan *plan, const struct ap_
 }
 
 /* What is left for a piece: its spans from `level` on and its own keys up to the last query. */
-static void visit_piece(const struct ap_plan *plan, const struct ap_piece *piece, int32_t level, ap_visit visit,
-                        void *ctx)
+static void visit_piece(const struct ap_plan *plan, const struct ap_piece *piece, int32_t level, int32_t before,
+                        ap_visit visit, void *ctx)
 {
-    struct ap_stream stream = stream_make(plan, piece, piece, level, piece->run->span_count);
+    struct ap_stream stream = stream_make(plan, piece, piece, level, piece->run->span_count, before);
     stream.own_start = piece->run->own_start;
     stream.own_len = piece->from + piece->count;
     stream.visible0 = stream.keys + piece->from + 1;
@@ -176,34 +178,35 @@ static void visit_piece(const struct ap_plan *plan, const struct ap_piece *piece
     visit(ctx, &stream);
 }
 
-/* The pieces share their first `level` spans, which were visited. */
-static void walk(const struct ap_plan *plan, const struct ap_piece *piece, int32_t count, int32_t level,
+/* The pieces share their first `level` spans of `before` keys, which were visited. */
+static void walk(const struct ap_plan *plan, const struct ap_piece *piece, int32_t count, int32_t level, int32_t before,
                  ap_visit visit, void *ctx)
 {
     const struct ap_attn *attn = plan->attn;
     if (count == 1) {
-        visit_piece(plan, piece, level, visit, ctx);
+        visit_piece(plan, piece, level, before, visit, ctx);
         return;
     }
     /* sorted, so what the first and the last share is shared by all */
     int32_t shared = spans_shared(attn, piece[0].run, piece[count - 1].run);
     if (shared > level) {
-        struct ap_stream stream = stream_make(plan, &piece[0], &piece[count - 1], level, shared);
+        struct ap_stream stream = stream_make(plan, &piece[0], &piece[count - 1], level, shared, before);
         if (stream.keys > 0)
             visit(ctx, &stream);
+        before += stream.keys;
     }
     for (int32_t i = 0, n; i < count; i += n) {
         n = 1;
         while (piece[i].run->span_count > shared && i + n < count &&
                spans_shared(attn, piece[i].run, piece[i + n].run) > shared)
             n++;
-        walk(plan, piece + i, n, shared, visit, ctx);
+        walk(plan, piece + i, n, shared, before, visit, ctx);
     }
 }
 
 void ap__plan_walk(const struct ap_plan *plan, const struct ap_piece *piece, int32_t count, ap_visit visit, void *ctx)
 {
-    walk(plan, piece, count, 0, visit, ctx);
+    walk(plan, piece, count, 0, 0, visit, ctx);
 }
 
 void ap__stream_rows(const struct ap_stream *stream, int32_t from, int32_t n, int32_t *row)

@@ -40,6 +40,7 @@ struct ap_plan {
 struct ap_piece {
     const struct ap_attn_run *run;
     int32_t from, count, row;
+    int32_t context; /* keys in the spans of the run: the position of its first query */
 };
 
 /* Keys that rows [row0, row1) of an item see: spans, then own rows of a run.
@@ -50,6 +51,7 @@ struct ap_stream {
     int32_t spans;
     int32_t own_start, own_len; /* own_len 0: none, and nothing is causal */
     int32_t keys, visible0;
+    int32_t before; /* position of its first key */
 };
 
 /* Plan the runs from *next on, as many as fit; *next moves behind them.  wanted: items in total that
@@ -57,7 +59,7 @@ struct ap_stream {
 void ap__plan_make(struct ap_plan *plan, const struct ap_attn *attn, int32_t *next, int32_t wanted);
 /* The pieces of item i; returns how many (at most AP_ITEM_ROWS). */
 int32_t ap__plan_pieces(const struct ap_plan *plan, int32_t i, struct ap_piece *piece);
-/* Queries x keys of item i. */
+/* Queries x keys of item i, about. */
 double ap__plan_cost(const struct ap_plan *plan, int32_t i);
 
 /* Call visit for every stream of the pieces, shared ones first. */

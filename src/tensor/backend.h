@@ -23,7 +23,9 @@ struct ap_span {
     int32_t start, len;
 };
 /* One run of consecutive queries.  Query i (0..q_len-1) sees every row of its spans, and of the own
- * rows [own_start, own_start+i].  Prefill, decoding and training differ only in their runs. */
+ * rows [own_start, own_start+i].  Prefill, decoding and training differ only in their runs.
+ * Through a window it sees the last `window` of these, itself included: spans hold the whole context from
+ * position 0 on, so a key's position is its place among them. */
 struct ap_attn_run {
     int32_t q_start, q_len; /* rows of q and out */
     int32_t own_start;      /* row of its first own key in k/v */
@@ -34,7 +36,8 @@ struct ap_attn {
     const struct ap_span *span;
     int32_t run_count;
     int32_t H, Hkv, Dh;
-    float scale; /* usually 1/sqrt(Dh) */
+    float scale;    /* usually 1/sqrt(Dh) */
+    int32_t window; /* 0 = none */
 };
 
 struct ap_adamw {
@@ -52,7 +55,12 @@ struct ap_backend {
     /* dW (O,I) += scale * dy^T x. */
     void (*linear_dw)(float *dW, const float *dy, const float *x, int32_t T, int32_t O, int32_t I, float scale);
 
-    /* y (T,D) = x / rms(x) * w; rstd (T,) kept for backward. */
+    /* y (T,O) += b (O,) in every row. */
+    void (*bias)(float *y, const float *b, int32_t T, int32_t O);
+    /* db (O,) += sum of the rows of dy (T,O). */
+    void (*bias_d)(float *db, const float *dy, int32_t T, int32_t O);
+
+    /* y (T,D) = x / rms(x) * w, y may be x; rstd (T,) kept for backward. */
     void (*rmsnorm)(float *y, float *rstd, const float *x, const float *w, int32_t T, int32_t D, float eps);
     /* dx (T,D) +=, dw (D,) += when not NULL. */
     void (*rmsnorm_d)(float *dx, float *dw, const float *dy, const float *x, const float *w, const float *rstd,

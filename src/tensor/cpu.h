@@ -39,6 +39,8 @@ void ap__cpu_linear(float *y, const float *x, const struct ap_matrix *W, int32_t
 void ap__cpu_linear_dx(float *dx, const float *dy, const struct ap_matrix *W, int32_t T, float scale);
 void ap__cpu_linear_dw(float *dW, const float *dy, const float *x, int32_t T, int32_t O, int32_t I, float scale);
 
+void ap__cpu_bias(float *y, const float *b, int32_t T, int32_t O);
+void ap__cpu_bias_d(float *db, const float *dy, int32_t T, int32_t O);
 void ap__cpu_rmsnorm(float *y, float *rstd, const float *x, const float *w, int32_t T, int32_t D, float eps);
 void ap__cpu_rmsnorm_d(float *dx, float *dw, const float *dy, const float *x, const float *w, const float *rstd,
                        int32_t T, int32_t D);

@@ -127,10 +127,52 @@ static void scores_mask(float *S, const struct ap_stream *stream, int32_t r, int
     }
 }
 
+/* ---- the window ---- */
+
+/* position (rows,) of the item's rows, when a window asks for them. */
+static void item_positions(int32_t *position, const struct ap_plan *plan, const struct ap_piece *piece, int32_t pieces)
+{
+    for (int32_t p = 0, r = 0; plan->attn->window > 0 && p < pieces; p++)
+        for (int32_t i = 0; i < piece[p].count; i++)
+            for (int32_t h = 0; h < plan->heads; h++)
+                position[r++] = piece[p].context + piece[p].from + i;
+}
+
+/* Keys of the stream before the window of a row at `position`. */
+static int32_t keys_hidden(const struct ap_stream *stream, int32_t position, int32_t window)
+{
+    int32_t hidden = position + 1 - window - stream->before;
+    return hidden > 0 ? min32(hidden, stream->keys) : 0;
+}
+
+/* First key of the stream to be taken: a whole number of blocks, all hidden from all rows, stands before it. */
+static int32_t first_key(const struct ap_stream *stream, const int32_t *position, int32_t window)
+{
+    if (window == 0)
+        return 0;
+    int32_t hidden = stream->keys;
+    for (int32_t r = stream->row0; r < stream->row1; r++)
+        hidden = min32(hidden, keys_hidden(stream, position[r], window));
+    return hidden < stream->keys ? hidden / AP_KEYS * AP_KEYS : hidden;
+}
+
+/* Hide from row r what is before its window.  A row that sees nothing of this block keeps the maximum MASKED; what it
+ * adds up until it sees its first key is multiplied by 0 then, and it always sees itself. */
+static void window_mask(float *S, const struct ap_stream *stream, const int32_t *position, int32_t window, int32_t rows,
+                        int32_t from, int32_t n)
+{
+    for (int32_t i = 0; window > 0 && i < rows; i++) {
+        int32_t hidden = min32(keys_hidden(stream, position[i], window) - from, n);
+        for (int32_t c = 0; c < hidden; c++)
+            S[i * AP_KEYS + c] = MASKED;
+    }
+}
+
 /* ---- forward ---- */
 
 struct forward {
     const struct ap_plan *plan;
+    int32_t position[AP_ITEM_ROWS]; /* only with a window */
     const float *k, *v; /* at the key/value head's first column */
     size_t ld;          /* Hkv * Dh */
     float Q[AP_ITEM_NUMBERS], O[AP_ITEM_NUMBERS]; /* (rows, width) */
@@ -174,6 +216,7 @@ static void forward_block(struct forward *w, const struct ap_stream *stream, int
         struct ap_product scores = {w->Q + r * width, w->Kt, w->S, width, AP_KEYS, AP_KEYS, rows, padded, Dh, false};
         ap__product(&scores);
         scores_mask(w->S, stream, r, rows, from, n, padded, heads);
+        window_mask(w->S, stream, w->position + r, w->plan->attn->window, rows, from, n);
         for (int32_t i = 0; i < rows; i++)
             row_softmax(w->S + i * AP_KEYS, w->O + (r + i) * width, &w->max[r + i], w->sum + (r + i) * AP_LANES, padded,
                         width);
@@ -186,7 +229,8 @@ static void forward_stream(void *ctx, const struct ap_stream *stream)
 {
     struct forward *w = ctx;
     int32_t row[AP_KEYS], Dh = w->plan->attn->Dh;
-    for (int32_t from = 0; from < stream->keys; from += AP_KEYS) {
+    int32_t from = first_key(stream, w->position, w->plan->attn->window);
+    for (; from < stream->keys; from += AP_KEYS) {
         int32_t n = min32(AP_KEYS, stream->keys - from);
         ap__stream_rows(stream, from, n, row);
         int32_t padded = rows_transpose(w->Kt, w->k, w->ld, row, n, Dh);
@@ -212,6 +256,7 @@ static void forward_item(const struct ap_plan *plan, int32_t i, int32_t j, float
     w.v = v + column;
     w.ld = (size_t)attn->Hkv * (size_t)Dh;
     item_pack(w.Q, q, plan, piece, pieces, head0, attn->scale * AP_LOG2E);
+    item_positions(w.position, plan, piece, pieces);
     for (int32_t r = 0; r < rows; r++)
         w.max[r] = MASKED;
     memset(w.sum, 0, (size_t)rows * AP_LANES * sizeof *w.sum);
@@ -268,6 +313,7 @@ struct head_grad {
 
 struct backward {
     const struct ap_plan *plan;
+    int32_t position[AP_ITEM_ROWS]; /* only with a window */
     const float *k, *v;
     size_t ld;
     struct head_grad grad;
@@ -303,6 +349,7 @@ static void backward_block(struct backward *w, const struct ap_stream *stream, i
         struct ap_product scores = {Q, w->Kt, w->P, width, AP_KEYS, AP_KEYS, rows, padded, Dh, false};
         ap__product(&scores);
         scores_mask(w->P, stream, r, rows, from, n, padded, heads);
+        window_mask(w->P, stream, w->position + r, w->plan->attn->window, rows, from, n);
         struct ap_product dP = {dO, w->Vt, w->dS, width, AP_KEYS, AP_KEYS, rows, padded, Dh, false};
         ap__product(&dP);
         rows_softmax_d(w->P, w->dS, w->lse + r, w->delta + r, rows, padded);
@@ -320,7 +367,8 @@ static void backward_stream(void *ctx, const struct ap_stream *stream)
 {
     struct backward *w = ctx;
     int32_t row[AP_KEYS], Dh = w->plan->attn->Dh, width = w->plan->width;
-    for (int32_t from = 0; from < stream->keys; from += AP_KEYS) {
+    int32_t from = first_key(stream, w->position, w->plan->attn->window);
+    for (; from < stream->keys; from += AP_KEYS) {
         int32_t n = min32(AP_KEYS, stream->keys - from);
         ap__stream_rows(stream, from, n, row);
         int32_t padded = rows_transpose(w->Kt, w->k, w->ld, row, n, Dh);
@@ -383,6 +431,7 @@ static void backward_item(const struct backward_call *c, int32_t i, int32_t j, c
     w.ld = (size_t)attn->Hkv * (size_t)Dh;
     w.grad = *grad;
     item_pack(w.Q, c->q, plan, piece, pieces, head0, attn->scale * AP_LOG2E);
+    item_positions(w.position, plan, piece, pieces);
     item_pack(w.dO, c->dout, plan, piece, pieces, head0, 1.0f);
     item_delta(w.delta, w.lse, c, piece, pieces, head0);
     memset(w.dQ, 0, (size_t)rows * (size_t)width * sizeof *w.dQ);

@@ -1,9 +1,10 @@
-/* cpu_ops.c - the operations between the products: norms, activation, embedding,
+/* cpu_ops.c - the operations between the products: biases, norms, activation, embedding,
  * sums.  All are bound by memory; loops vectorise by `omp simd`.
  *
  * Whatever many rows add into is divided among the threads by columns, so each
  * number has one writer and its order of summation is fixed. */
 #include "tensor/cpu.h"
+#include "tensor/quant.h"
 #include "tensor/vector.h"
 
 #include <math.h>
@@ -15,6 +16,33 @@ enum { COLUMN_SLICE = 64 };
 static size_t row_at(int32_t t, int32_t width)
 {
     return (size_t)t * (size_t)width;
+}
+
+/* ---- bias ---- */
+
+void ap__cpu_bias(float *y, const float *b, int32_t T, int32_t O)
+{
+#pragma omp parallel for if ((int64_t)T * O > AP_PARALLEL_MIN)
+    for (int32_t t = 0; t < T; t++) {
+        float *yt = y + row_at(t, O);
+#pragma omp simd
+        for (int32_t o = 0; o < O; o++)
+            yt[o] += b[o];
+    }
+}
+
+void ap__cpu_bias_d(float *db, const float *dy, int32_t T, int32_t O)
+{
+#pragma omp parallel for if ((int64_t)T * O > AP_PARALLEL_MIN)
+    for (int32_t o0 = 0; o0 < O; o0 += COLUMN_SLICE) {
+        int32_t n = O - o0 < COLUMN_SLICE ? O - o0 : COLUMN_SLICE;
+        for (int32_t t = 0; t < T; t++) {
+            const float *dyt = dy + row_at(t, O) + o0;
+#pragma omp simd
+            for (int32_t o = 0; o < n; o++)
+                db[o0 + o] += dyt[o];
+        }
+    }
 }
 
 /* ---- rmsnorm (Zhang & Sennrich 2019) ---- */
@@ -101,11 +129,9 @@ void ap__cpu_swiglu_d(float *dgate, float *dup, const float *dy, const float *ga
 
 void ap__cpu_embedding(float *y, const int32_t *token, const struct ap_matrix *E, int32_t T)
 {
-    size_t width = (size_t)E->cols, size = ap__dtype_size(E->dtype);
 #pragma omp parallel for if ((int64_t)T * E->cols > AP_PARALLEL_MIN)
     for (int32_t t = 0; t < T; t++)
-        ap__dtype_to_f32(y + (size_t)t * width, (const uint8_t *)E->data + (size_t)token[t] * width * size, E->dtype,
-                         width);
+        ap__matrix_row(y + row_at(t, E->cols), E, token[t], 0, E->cols);
 }
 
 void ap__cpu_rows_add(float *dst, const float *src, const int32_t *index, int32_t n, int32_t D)
