@@ -13,13 +13,13 @@
 
 #include <string.h>
 
-#include "base/file.h"
 #include "base/text.h"
 #include "model/added_tokens.h"
 #include "model/bpe.h"
 #include "model/decoder.h"
 #include "model/normalizer.h"
 #include "model/pretokenizer.h"
+#include "model/tokenizer_files.h"
 
 struct ap_tokenizer {
     struct ap_normalizer *normalizer;
@@ -61,31 +61,22 @@ static ap_status build(struct ap_tokenizer *tok, const json_t *root, const char 
     return AP_OK;
 }
 
-static ap_status open_file(const char *path, struct ap_tokenizer **out, struct ap_err *err)
+ap_status ap__tokenizer_open(const char *path, struct ap_tokenizer **out, struct ap_err *err)
 {
     json_t *root = NULL;
+    char *place = NULL;
     struct ap_tokenizer *tok = ap__alloc(sizeof *tok);
-    ap_status status = tok ? ap__json_load(path, &root, err) : ap__fail(err, AP_E_MEMORY, path, "out of memory");
+    ap_status status = tok ? ap__tokenizer_files_load(path, &root, &place, err)
+                           : ap__fail(err, AP_E_MEMORY, path, "out of memory");
     if (status == AP_OK)
-        status = build(tok, root, path, err);
+        status = build(tok, root, place, err);
     if (status == AP_OK) {
         *out = tok;
         tok = NULL;
     }
     json_decref(root);
+    ap__free(place);
     ap__tokenizer_free(tok);
-    return status;
-}
-
-ap_status ap__tokenizer_open(const char *dir, struct ap_tokenizer **out, struct ap_err *err)
-{
-    if (ap__ends_with(dir, ".json"))
-        return open_file(dir, out, err);
-    char *path = ap__path_join(dir, "tokenizer.json");
-    if (!path)
-        return ap__fail(err, AP_E_MEMORY, dir, "out of memory");
-    ap_status status = open_file(path, out, err);
-    ap__free(path);
     return status;
 }
 

@@ -10,8 +10,8 @@
 
 struct ap_tokenizer;
 
-/* dir holds tokenizer.json (and optionally tokenizer_config.json). */
-ap_status ap__tokenizer_open(const char *dir, struct ap_tokenizer **out, struct ap_err *err) AP_MUST_CHECK;
+/* path: a model folder, a tokenizer.json or a .gguf file (tokenizer_files.h). */
+ap_status ap__tokenizer_open(const char *path, struct ap_tokenizer **out, struct ap_err *err) AP_MUST_CHECK;
 void ap__tokenizer_free(struct ap_tokenizer *tok);
 
 struct ap_ids {
