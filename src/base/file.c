@@ -66,6 +66,14 @@ void ap__map_close(struct ap_map *map)
     *map = (struct ap_map){0};
 }
 
+void ap__map_forget(const void *data, size_t size)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)data;
+    uintptr_t from = (at + page - 1) / page * page, to = (at + size) / page * page;
+    if (from < to)
+        madvise((void *)from, to - from, MADV_DONTNEED); /* a private mapping that nobody wrote to */
+}
+
 bool ap__map_line(const struct ap_map *map, size_t *offset, const char **line, size_t *len)
 {
     if (*offset >= map->size)

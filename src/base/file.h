@@ -11,6 +11,8 @@ struct ap_map {
 };
 ap_status ap__map_open(const char *path, struct ap_map *out, struct ap_err *err) AP_MUST_CHECK;
 void ap__map_close(struct ap_map *map);
+/* Part of a mapping that is not needed soon: its whole pages leave this process, reading brings them back. */
+void ap__map_forget(const void *data, size_t size);
 
 /* Whole file into *out (NUL-terminated); AP_E_TOO_LARGE above max bytes. */
 ap_status ap__file_read(const char *path, size_t max, struct ap_buf *out, struct ap_err *err) AP_MUST_CHECK;

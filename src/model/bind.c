@@ -1,11 +1,11 @@
 /* bind.c - opens a model: gives every slot its values.
  *
  *     config.json -> slots (weights.c) --name--> tensor of the file
- *         matrix  stays where it is mapped, or is converted to the asked dtype
+ *         matrix  stays where it is mapped, or is converted to the asked dtype (quantize.c)
  *         vector  is copied to one block of f32
  *
  * Tensors are asked for by their Hugging Face names, whatever they are stored in. */
-#include "model/weights.h"
+#include "model/quantize.h"
 
 #include "base/text.h"
 #include <string.h>
@@ -29,25 +29,6 @@ static ap_status check_shape(const struct ap_weight *w, const struct ap_tensor_v
                     (long long)view->shape[1]);
 }
 
-/* An owned copy of a matrix in another dtype. */
-static ap_status convert(struct ap_weight *w, const struct ap_tensor_view *view, enum ap_dtype dtype,
-                         const char *place, struct ap_err *err)
-{
-    size_t cols = (size_t)w->W.cols, from = cols * ap__dtype_size(view->dtype), to = cols * ap__dtype_size(dtype);
-    float *row = ap__alloc_array(cols, sizeof *row);
-    w->converted = ap__alloc_array((size_t)w->W.rows, to);
-    if (row != NULL && w->converted != NULL) {
-        for (size_t r = 0; r < (size_t)w->W.rows; r++) {
-            ap__dtype_to_f32(row, (const uint8_t *)view->data + r * from, view->dtype, cols);
-            ap__dtype_from_f32((uint8_t *)w->converted + r * to, row, dtype, cols);
-        }
-        w->W.dtype = dtype;
-        w->W.data = w->converted;
-    }
-    ap__free(row);
-    return w->W.data != NULL ? AP_OK : ap__fail(err, AP_E_MEMORY, place, "out of memory for `%s`", w->name);
-}
-
 static ap_status bind_slot(struct ap_model *m, struct ap_weight *w, const struct ap_model_options *options,
                            const char *place, float **vectors, struct ap_err *err)
 {
@@ -61,7 +42,7 @@ static ap_status bind_slot(struct ap_model *m, struct ap_weight *w, const struct
         return AP_OK;
     }
     if (options != NULL && options->convert && w->hidden && options->base_dtype != view.dtype)
-        return convert(w, &view, options->base_dtype, place, err);
+        return ap__weight_convert(w, &view, options->base_dtype, place, err);
     w->W.dtype = view.dtype;
     w->W.data = view.data;
     return AP_OK;
