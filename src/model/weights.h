@@ -95,9 +95,9 @@ static inline enum ap_layer_slot ap__linear_slot(int j)
 {
     return (enum ap_layer_slot)(j < AP_LINEAR_GATE ? AP_SLOT_Q + j : AP_SLOT_GATE + (j - AP_LINEAR_GATE));
 }
+static inline enum ap_layer_slot ap__bias_slot(int j) { return (enum ap_layer_slot)(AP_SLOT_BIAS + j); }
 /* The adapter of linear j in layer l as far as it is attached and in use, else NULL. */
 static inline struct ap_lora_pair *ap__lora_pair(const struct ap_model *m, int32_t l, int j)
-static inline enum ap_layer_slot ap__bias_slot(int j) { return (enum ap_layer_slot)(AP_SLOT_BIAS + j); }
 {
     struct ap_lora_pair *p = m->pair != NULL && m->use_adapter ? &m->pair[l * AP_LINEAR_COUNT + j] : NULL;
     return p != NULL && p->a != NULL ? p : NULL;
