@@ -144,9 +144,8 @@ static ap_status encode_stray(struct encoder *e, uint8_t byte, struct ap_err *er
 }
 
 /* Any bytes without added tokens of the first kind. */
-static ap_status encode_bytes(struct encoder *e, const char *text, size_t len, bool first, struct ap_err *err)
+static ap_status encode_bytes(struct encoder *e, const char *text, size_t len, struct where w, struct ap_err *err)
 {
-    struct where w = {.first = first};
     for (size_t at = 0; at < len;) {
         size_t end = at;
         for (int n; end < len && (n = ap__utf8_len(text + end, len - end)) > 0;)
@@ -161,31 +160,88 @@ static ap_status encode_bytes(struct encoder *e, const char *text, size_t len, b
     return AP_OK;
 }
 
-static ap_status encode_all(struct encoder *e, const char *text, size_t len, struct ap_err *err)
+/* The first place in (start, end) across which no token may be seen; `end` when there is none. */
+static size_t apart_within(const struct ap_encode_place *place, size_t start, size_t end)
 {
-    struct ap_added_match m;
-    size_t at = 0;
-    while (ap__added_find(&e->tok->added, false, e->specials, text, len, at, &m)) {
-        AP_TRY(encode_bytes(e, text + at, m.start - at, at == 0, err));
-        AP_TRY(ap__ids_add(e->out, m.id, err));
-        at = m.end;
-    }
-    return encode_bytes(e, text + at, len - at, at == 0, err);
+    for (size_t i = 0; i < place->apart_count; i++)
+        if (place->apart[i] > start && place->apart[i] < end)
+            return place->apart[i];
+    return end;
 }
 
-ap_status ap__tokenizer_encode(const struct ap_tokenizer *tok, const char *text, size_t len, bool specials,
-                               struct ap_ids *out, struct ap_err *err)
+/* Normalizing moves bytes, so tokens that are looked for in normal form are kept apart by cutting the text. */
+static ap_status encode_between(struct encoder *e, const char *text, size_t start, size_t end, struct where w,
+                                const struct ap_encode_place *place, struct ap_err *err)
+{
+    while (start < end) {
+        size_t stop = e->tok->added.any_normalized ? apart_within(place, start, end) : end;
+        AP_TRY(encode_bytes(e, text + start, stop - start, w, err));
+        w = (struct where){.continues = true};
+        start = stop;
+    }
+    return AP_OK;
+}
+
+static ap_status encode_all(struct encoder *e, const char *text, size_t len, const struct ap_encode_place *place,
+                            struct ap_err *err)
+{
+    struct ap_added_match m;
+    const struct ap_added *added = &e->tok->added;
+    bool inside = place->before >= 0 && !ap__added_get(added, place->before);
+    struct where w = {.first = place->before < 0, .continues = inside};
+    size_t at = ap__added_swallows(added, place->before, text, len), from = at;
+    while (ap__added_find(added, false, e->specials, text, len, from, &m)) {
+        size_t apart = apart_within(place, m.start, m.end);
+        from = apart < m.end ? apart : m.end;
+        if (apart < m.end)
+            continue;
+        AP_TRY(encode_between(e, text, at, m.start, w, place, err));
+        AP_TRY(ap__ids_add(e->out, m.id, err));
+        at = m.end;
+        w = (struct where){0};
+    }
+    return encode_between(e, text, at, len, w, place, err);
+}
+
+static ap_status encode(const struct ap_tokenizer *tok, const char *text, size_t len, bool specials,
+                        const struct ap_encode_place *place, struct ap_ids *out, struct ap_err *err)
 {
     struct encoder e = {.tok = tok, .specials = specials, .out = out};
     size_t before = out->n;
     ap__buf_init(&e.normal, 0);
-    ap_status status = encode_all(&e, text, len, err);
+    ap_status status = encode_all(&e, text, len, place, err);
     if (status != AP_OK)
         out->n = before;
     ap__buf_deinit(&e.normal);
     ap__bpe_scratch_deinit(&e.bpe);
     ap__pieces_deinit(&e.pieces);
     return status;
+}
+
+ap_status ap__tokenizer_encode(const struct ap_tokenizer *tok, const char *text, size_t len, bool specials,
+                               struct ap_ids *out, struct ap_err *err)
+{
+    return encode(tok, text, len, specials, &(struct ap_encode_place){.before = -1}, out, err);
+}
+
+ap_status ap__tokenizer_encode_at(const struct ap_tokenizer *tok, const char *text, size_t len,
+                                  const struct ap_encode_place *place, struct ap_ids *out, struct ap_err *err)
+{
+    return encode(tok, text, len, true, place, out, err);
+}
+
+bool ap__tokenizer_find_added(const struct ap_tokenizer *tok, const char *text, size_t len, size_t from,
+                              struct ap_added_span *out)
+{
+    size_t at;
+    const struct ap_added_token *t = ap__added_spelled(&tok->added, text, len, from, &at);
+    if (!t)
+        return false;
+    int width = ap__utf8_len(t->content, strlen(t->content));
+    *out = (struct ap_added_span){.start = at, .end = at + strlen(t->content), .id = t->id, .special = t->special,
+                                  .second = at + (size_t)(width > 0 ? width : 1), .cuts = !t->normalized};
+    out->next = out->end + ap__added_swallows(&tok->added, t->id, text + out->end, len - out->end);
+    return true;
 }
 
 ap_status ap__tokenizer_cut(const struct ap_tokenizer *tok, const char *text, size_t len, struct ap_pieces *out,

@@ -25,6 +25,25 @@ ap_status ap__ids_add(struct ap_ids *ids, int32_t id, struct ap_err *err) AP_MUS
  * marked special in the text (trusted text only); false: such text is encoded as plain characters. */
 ap_status ap__tokenizer_encode(const struct ap_tokenizer *tok, const char *text, size_t len, bool specials,
                                struct ap_ids *out, struct ap_err *err) AP_MUST_CHECK;
+/* Where a text stands that a template adds to a conversation; added tokens are recognised in it, special ones too. */
+struct ap_encode_place {
+    int32_t before;      /* the token before it, -1: nothing stands before it */
+    const size_t *apart; /* (apart_count,) ascending bytes of the text; no added token is seen across them */
+    size_t apart_count;
+};
+ap_status ap__tokenizer_encode_at(const struct ap_tokenizer *tok, const char *text, size_t len,
+                                  const struct ap_encode_place *place, struct ap_ids *out,
+                                  struct ap_err *err) AP_MUST_CHECK;
+/* The first added token spelled in the text at or behind `from`; false: none. */
+struct ap_added_span {
+    size_t start, end;  /* bytes */
+    size_t second;      /* of its second character */
+    size_t next;        /* `end` and the blanks that it swallows */
+    int32_t id;
+    bool special, cuts; /* cuts: what stands before and behind it is encoded independently */
+};
+bool ap__tokenizer_find_added(const struct ap_tokenizer *tok, const char *text, size_t len, size_t from,
+                              struct ap_added_span *out);
 /* The pieces that text (valid UTF-8, no added tokens) is cut into before BPE; overwrites *out. */
 struct ap_pieces;
 ap_status ap__tokenizer_cut(const struct ap_tokenizer *tok, const char *text, size_t len, struct ap_pieces *out,
