@@ -75,8 +75,9 @@ static int open_fixture(void **state)
         f.example[i].rejected = read_seq(json_array_get(pair, 1), f.token[i][1], f.trained[i][1]);
     }
     const json_t *dpo = json_object_get(f.numbers, "dpo");
-    f.config.dpo = (struct ap_dpo){number(json_object_get(dpo, "beta")), number(json_object_get(dpo, "label_smoothing")),
-                                   number(json_object_get(dpo, "nll_weight"))};
+    f.config.dpo = (struct ap_dpo){.beta = number(json_object_get(dpo, "beta")),
+                                   .label_smoothing = number(json_object_get(dpo, "label_smoothing")),
+                                   .nll_weight = number(json_object_get(dpo, "nll_weight"))};
     ap__arena_init(&f.step, 0);
     *state = &f;
     return 0;
@@ -200,7 +201,7 @@ static void reference_logprobs_equal_pytorch(void **state)
 {
     struct fixture *f = *state;
     struct ap_model *m = open_model(true);
-    OK(ap__batch_reference(m, f->example, PAIRS, 0, &f->step, err));
+    OK(ap__batch_reference(m, AP_REFERENCE_BASE, f->example, PAIRS, 0, &f->step, err));
     for (size_t i = 0; i < PAIRS; i++) {
         const json_t *ref = json_array_get(json_object_get(f->numbers, "ref"), i);
         assert_number("chosen", f->example[i].ref_chosen, number(json_array_get(ref, 0)), LOGP_TOLERANCE);

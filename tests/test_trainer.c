@@ -75,7 +75,7 @@ static void dpo_with_an_adapter_learns_to_prefer_the_chosen_chains(void **state)
     struct pairs p;
     struct history log = {0};
     make_pairs(&p, tiny_config().V);
-    OK(ap__train_reference(m, p.example, PAIRS, 0, err));
+    OK(ap__train_reference(m, AP_REFERENCE_BASE, p.example, PAIRS, 0, err));
     OK(ap__train(m, &c, p.example, PAIRS, note, &log, err));
     assert_int_equal(log.count, 60);
     double chosen = 0.0;
@@ -99,7 +99,7 @@ static void the_first_step_of_dpo_has_no_margin(void **state)
     struct history log = {0};
     c.batch_config.dpo.nll_weight = 0.0;
     make_pairs(&p, tiny_config().V);
-    OK(ap__train_reference(m, p.example, PAIRS, 0, err));
+    OK(ap__train_reference(m, AP_REFERENCE_BASE, p.example, PAIRS, 0, err));
     OK(ap__train(m, &c, p.example, PAIRS, note, &log, err));
     assert_below("loss minus ln 2", fabs(log.loss[0] - M_LN2), 1e-6, 0);
     assert_below("margin", fabs(log.last.margin), 1e-5, 0);
@@ -113,13 +113,13 @@ static void a_token_budget_of_the_reference_pass_changes_nothing_but_rounding(vo
     struct pairs p, q;
     make_pairs(&p, tiny_config().V);
     q = p;
-    OK(ap__train_reference(m, p.example, PAIRS, 0, err));
-    OK(ap__train_reference(m, q.example, PAIRS, 2 * LEN, err));
+    OK(ap__train_reference(m, AP_REFERENCE_BASE, p.example, PAIRS, 0, err));
+    OK(ap__train_reference(m, AP_REFERENCE_BASE, q.example, PAIRS, 2 * LEN, err));
     for (int i = 0; i < PAIRS; i++) {
         assert_below("chosen", fabs(p.example[i].ref_chosen - q.example[i].ref_chosen), 1e-4, 0);
         assert_below("rejected", fabs(p.example[i].ref_rejected - q.example[i].ref_rejected), 1e-4, 0);
     }
-    FAILS(AP_E_TOO_LARGE, "", ap__train_reference(m, q.example, PAIRS, LEN, err));
+    FAILS(AP_E_TOO_LARGE, "", ap__train_reference(m, AP_REFERENCE_BASE, q.example, PAIRS, LEN, err));
     ap__model_free(m);
 }
 
@@ -128,7 +128,7 @@ static float *train_values(const struct ap_train_config *c, struct pairs *p, str
 {
     struct ap_model *m = lora_model();
     struct ap_err failure = {0};
-    OK(ap__train_reference(m, p->example, PAIRS, 0, err));
+    OK(ap__train_reference(m, AP_REFERENCE_BASE, p->example, PAIRS, 0, err));
     ap_status status = ap__train(m, c, p->example, PAIRS, note, log, &failure);
     assert_int_equal(status, log->stop_at > 0 ? AP_E_INTERRUPTED : AP_OK);
     float *values = copy_values(m, n);

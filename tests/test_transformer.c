@@ -48,7 +48,7 @@ static void run_single(struct ap_model *m, const struct ap_batch_config *c, cons
                     tokens = s == 0 ? pack.N : tokens;
                     continue;
                 }
-                struct ap_pair_logp pair = {logp[0], logp[1], e[i].ref_chosen, e[i].ref_rejected, tokens};
+                struct ap_pair_logp pair = {logp[0], logp[1], e[i].ref_chosen, e[i].ref_rejected, tokens, 0};
                 struct ap_pair_loss l = ap__loss_dpo(&c->dpo, &pair);
                 for (int32_t k = 0; k < pack.N; k++)
                     dout[k] = (float)((s == 0 ? l.dchosen : l.drejected) / n);

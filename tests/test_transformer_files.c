@@ -126,11 +126,11 @@ static void a_bf16_model_equals_its_rounded_self(void **state)
     ap__arena_init(&step, 0);
     OK(ap__model_save(m, dir, AP_BF16, err));
     OK(ap__model_open(dir, NULL, &mapped, err));
-    OK(ap__batch_reference(mapped, &e[0], 1, 0, &step, err));
+    OK(ap__batch_reference(mapped, AP_REFERENCE_BASE, &e[0], 1, 0, &step, err));
     OK(ap__model_train_full(mapped, err)); /* now f32 copies of the same numbers */
-    OK(ap__batch_reference(mapped, &e[1], 1, 0, &step, err));
+    OK(ap__batch_reference(mapped, AP_REFERENCE_BASE, &e[1], 1, 0, &step, err));
     assert_below("log-prob", fabs(e[0].ref_chosen - e[1].ref_chosen), 1e-4, 0);
-    OK(ap__batch_reference(m, &e[1], 1, 0, &step, err));
+    OK(ap__batch_reference(m, AP_REFERENCE_BASE, &e[1], 1, 0, &step, err));
     assert_true(e[0].ref_chosen != e[1].ref_chosen);
     ap__arena_deinit(&step);
     ap__model_free(mapped);
@@ -144,7 +144,7 @@ static double logp_of(struct ap_model *m)
     struct ap_train_example e = {.chosen = {token, trained, 8}};
     struct ap_arena step;
     ap__arena_init(&step, 0);
-    OK(ap__batch_reference(m, &e, 1, 0, &step, err));
+    OK(ap__batch_reference(m, AP_REFERENCE_BASE, &e, 1, 0, &step, err));
     ap__arena_deinit(&step);
     return e.ref_chosen;
 }

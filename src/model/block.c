@@ -32,39 +32,37 @@ static void spread(float *x, const struct ap_block_rows *rows, int32_t D)
     zero(x, (int64_t)end * D);
 }
 
-static float lora_scale(const struct ap_model *m) { return m->lora.alpha / (float)m->lora.rank; }
-
-/* y (T,O) = x (T,I) W^T + s (x A^T) B^T, or += when accumulate.  u (T,R) is kept for backward. */
+/* y (T,O) = x (T,I) W^T + b + s (x A^T) B^T, or += when accumulate.  u (T,R) is kept for backward. */
 static void linear(const struct ap_model *m, int32_t l, int j, float *y, const float *x, float *u, int32_t T,
                    bool accumulate)
-    const struct ap_weight *b = ap__layer_weight(m, l, ap__bias_slot(j));
 {
+    const struct ap_lora_pair *p = ap__lora_pair(m, l, j);
+    const struct ap_weight *b = ap__layer_weight(m, l, ap__bias_slot(j));
+    m->be->linear(y, x, &ap__layer_weight(m, l, ap__linear_slot(j))->W, T, accumulate, 1.0f);
     if (b != NULL)
         m->be->bias(y, b->W.data, T, b->W.rows);
-    const struct ap_lora_pair *p = ap__lora_pair(m, l, j);
-    m->be->linear(y, x, &ap__layer_weight(m, l, ap__linear_slot(j))->W, T, accumulate, 1.0f);
     if (p != NULL) {
         m->be->linear(u, x, &p->A, T, false, 1.0f);
-        m->be->linear(y, u, &p->B, T, true, lora_scale(m));
+        m->be->linear(y, u, &p->B, T, true, p->scale);
     }
 }
 
 /* dx (T,I) += dy W + s (dy B) A, dx may be NULL; weight gradients accumulate.  du (T,R) is scratch. */
 static void linear_d(const struct ap_model *m, int32_t l, int j, float *dx, const float *dy, const float *x,
                      const float *u, float *du, int32_t T)
-    const struct ap_weight *b = ap__layer_weight(m, l, ap__bias_slot(j));
 {
     const struct ap_weight *w = ap__layer_weight(m, l, ap__linear_slot(j));
+    const struct ap_weight *b = ap__layer_weight(m, l, ap__bias_slot(j));
     const struct ap_lora_pair *p = ap__lora_pair(m, l, j);
     if (dx != NULL)
         m->be->linear_dx(dx, dy, &w->W, T, 1.0f);
-    if (b != NULL && b->g != NULL)
-        m->be->bias_d(b->g, dy, T, b->W.rows);
     if (w->g != NULL)
         m->be->linear_dw(w->g, dy, x, T, w->W.rows, w->W.cols, 1.0f);
+    if (b != NULL && b->g != NULL)
+        m->be->bias_d(b->g, dy, T, b->W.rows);
     if (p == NULL)
         return;
-    float s = lora_scale(m);
+    float s = p->scale;
     zero(du, (int64_t)T * p->A.rows);
     m->be->linear_dx(du, dy, &p->B, T, s);
     m->be->linear_dw(p->db, dy, u, T, p->B.rows, p->B.cols, s);
@@ -76,6 +74,8 @@ static void linear_d(const struct ap_model *m, int32_t l, int j, float *dx, cons
 static const float *norm_weight(const struct ap_model *m, int32_t l, enum ap_layer_slot slot)
 {
     return ap__layer_weight(m, l, slot)->W.data;
+}
+
 /* y = each head of x (rows, heads*Dh) normed, when the family does that. */
 static void head_norm(const struct ap_model *m, int32_t l, enum ap_layer_slot slot, float *y, float *rstd, const float *x,
                       int32_t rows, int32_t heads)
@@ -105,8 +105,6 @@ static struct ap_attn layer_attn(const struct ap_model *m, int32_t l, const stru
     return attn;
 }
 
-}
-
 /* Row i of k, v -> row kv_row[i] of the cache. */
 static void cache_rows(const struct ap_model *m, const struct ap_block_rows *rows, const struct ap_block_acts *a)
 {
@@ -126,9 +124,9 @@ static void attention_half(const struct ap_model *m, int32_t l, const struct ap_
     const struct ap_config *c = &m->config;
     int32_t T = rows->T, Q = rows->Q;
     m->be->rmsnorm(a->h1, a->rstd1, a->x, norm_weight(m, l, AP_SLOT_ATTN_NORM), T, c->D, c->eps);
-    head_norm(m, l, AP_SLOT_K_NORM, a->k, a->k_rstd, a->k_in, T, c->Hkv);
     linear(m, l, AP_LINEAR_K, a->k_in, a->h1, a->u[AP_LINEAR_K], T, false);
     linear(m, l, AP_LINEAR_V, a->v, a->h1, a->u[AP_LINEAR_V], T, false);
+    head_norm(m, l, AP_SLOT_K_NORM, a->k, a->k_rstd, a->k_in, T, c->Hkv);
     m->be->rope(a->k, rows->position, m->inv_freq, T, c->Hkv, c->Dh, false);
     if (rows->kv_row != NULL)
         cache_rows(m, rows, a);

@@ -28,6 +28,10 @@ struct ap_model_options {
     bool convert;             /* hold the blocks' matrices in base_dtype rather than as they are stored */
     enum ap_dtype base_dtype;
 };
+/* What `--base-dtype` says: "f32", "bf16", "int8", "nf4" (scales in 8 bits), "nf4-single" (in f32), NULL = as stored.
+ * place names the option or key in the error. */
+ap_status ap__base_dtype_read(const char *text, const char *place, struct ap_model_options *out,
+                              struct ap_err *err) AP_MUST_CHECK;
 /* Open a Hugging Face folder (config.json, *.safetensors); frozen, weights mapped where they can be.
  * options NULL: everything as it is stored. */
 ap_status ap__model_open(const char *path, const struct ap_model_options *options, struct ap_model **out,
@@ -45,7 +49,7 @@ int64_t ap__model_parameters(const struct ap_model *m);
 ap_status ap__model_train_full(struct ap_model *m, struct ap_err *err) AP_MUST_CHECK;
 ap_status ap__model_add_lora(struct ap_model *m, const struct ap_lora_config *lora, uint64_t seed,
                              struct ap_err *err) AP_MUST_CHECK;
-/* PEFT folder: adapter_config.json + adapter_model.safetensors. */
+/* PEFT folder: adapter_config.json + adapter_model.safetensors (peft.c says what of it is supported). */
 ap_status ap__lora_load(struct ap_model *m, const char *dir, struct ap_err *err) AP_MUST_CHECK;
 ap_status ap__lora_save(const struct ap_model *m, const char *dir, const char *base_name, struct ap_err *err) AP_MUST_CHECK;
 /* With an adapter attached: compute as if it were absent (the DPO reference), or with it. */

@@ -48,11 +48,12 @@ struct ap_weight {
     bool hidden;
 };
 
-/* One linear's adapter: y += alpha/R * (x A^T) B^T.  All NULL when this linear has none. */
+/* One linear's adapter: y += scale * (x A^T) B^T.  All NULL when this linear has none. */
 struct ap_lora_pair {
     char name_a[112], name_b[112]; /* as PEFT writes them */
-    struct ap_matrix A, B;         /* (R, I), (O, R), f32 */
+    struct ap_matrix A, B;         /* (R, I), (O, R), f32; R <= ap_model.lora.rank */
     float *a, *b, *da, *db;        /* values and gradients */
+    float alpha, scale;            /* scale: alpha/R, or alpha/sqrt(R) when rank-stabilised */
 };
 
 struct ap_model {
@@ -61,14 +62,15 @@ struct ap_model {
     enum ap_train_mode mode;
     struct ap_weight *weight; /* (weight_count,) in slot order */
     int32_t weight_count;
-    struct ap_safetensors *file; /* while frozen and mapped */
     int32_t layer_slots;         /* slots of a layer that this family has */
     int8_t slot_at[AP_SLOT_COUNT]; /* where each stands among them, -1 = the family has none */
+    struct ap_safetensors *file; /* while frozen and mapped */
     float *values, *grads;       /* owned blocks behind weight[].w, .g; values alone holds the norms while frozen */
     int64_t value_count;
     float *inv_freq; /* (Dh/2,) */
     /* Adapter, only in mode AP_LORA. */
-    struct ap_lora_config lora;
+    struct ap_lora_config lora; /* rank: the largest of the pairs' */
+    bool lora_stabilised;       /* scaled by alpha/sqrt(R), not alpha/R (Kalajdzievski 2023, "rsLoRA") */
     struct ap_lora_pair *pair; /* (L, 7) */
     float *lora_values, *lora_grads;
     int64_t lora_count;
@@ -76,9 +78,9 @@ struct ap_model {
 };
 
 static inline struct ap_weight *ap__embedding_weight(const struct ap_model *m) { return &m->weight[0]; }
+/* NULL for biases and norms of queries and keys where the family has none. */
 static inline struct ap_weight *ap__layer_weight(const struct ap_model *m, int32_t l, enum ap_layer_slot slot)
 {
-/* NULL for biases and norms of queries and keys where the family has none. */
     int32_t at = m->slot_at[slot];
     return at >= 0 ? &m->weight[1 + m->layer_slots * l + at] : NULL;
 }
@@ -113,8 +115,7 @@ static inline int64_t ap__weight_size(const struct ap_weight *w)
 ap_status ap__model_make(const struct ap_config *c, struct ap_model **out, struct ap_err *err) AP_MUST_CHECK;
 /* Give back what holds the values of all slots: the file, converted copies, the owned block (bind.c). */
 void ap__bind_release(struct ap_model *m);
-/* Used by weights.c for saving and by ap__model_free. */
-ap_status ap__lora_merge(const struct ap_model *m, int32_t l, int j, float *W, struct ap_err *err) AP_MUST_CHECK;
+/* Detach the adapter (lora.c). */
 void ap__lora_free(struct ap_model *m);
 
 #endif

@@ -171,7 +171,7 @@ static ap_status add_reference(struct training *t, struct ap_model *model, struc
     for (size_t i = 0; i < t->pairs.n; i++)
         stored = stored && t->pairs.item[i].has_reference;
     if (!stored) {
-        AP_TRY(ap__train_reference(model, t->example, (int32_t)t->pairs.n, (int32_t)t->run->recipe.train.max_tokens,
+        AP_TRY(ap__train_reference(model, AP_REFERENCE_BASE, t->example, (int32_t)t->pairs.n, (int32_t)t->run->recipe.train.max_tokens,
                                    err));
         for (size_t i = 0; i < t->pairs.n; i++)
             AP_TRY(ap__store_set_reference(t->run->store, t->pairs.item[i].id, t->example[i].ref_chosen,

@@ -175,12 +175,12 @@ static ap_status reference_parts(struct ap_model *m, struct ap_train_example *e,
     return AP_OK;
 }
 
-ap_status ap__batch_reference(struct ap_model *m, struct ap_train_example *example, int32_t n, int32_t max_tokens,
-                              struct ap_arena *step, struct ap_err *err)
+ap_status ap__batch_reference(struct ap_model *m, enum ap_reference reference, struct ap_train_example *example,
+                              int32_t n, int32_t max_tokens, struct ap_arena *step, struct ap_err *err)
 {
     enum { AT_ONCE = 64 }; /* examples tried as one tree */
     ap_status status = AP_OK;
-    ap__model_use_adapter(m, false);
+    ap__model_use_adapter(m, reference == AP_REFERENCE_ADAPTER);
     for (int32_t i = 0; i < n && status == AP_OK; i += AT_ONCE)
         status = reference_parts(m, example + i, n - i < AT_ONCE ? n - i : AT_ONCE, max_tokens, step, err);
     ap__model_use_adapter(m, true);

@@ -44,8 +44,12 @@ ap_status ap__batch_gradient(struct ap_model *m, const struct ap_batch_config *c
                              const struct ap_train_example *example, int32_t n, struct ap_arena *step,
                              struct ap_batch_sums *out, struct ap_err *err) AP_MUST_CHECK;
 
-/* Fill ref_chosen and ref_rejected of every example: the model with its adapter off, packed. step is reset. */
-ap_status ap__batch_reference(struct ap_model *m, struct ap_train_example *example, int32_t n, int32_t max_tokens,
-                              struct ap_arena *step, struct ap_err *err) AP_MUST_CHECK;
+/* What the policy is held to: the base model, or what the adapter made of it before this training. */
+enum ap_reference { AP_REFERENCE_BASE, AP_REFERENCE_ADAPTER };
+
+/* Fill ref_chosen and ref_rejected of every example, packed.  The adapter is in use afterwards. step is reset. */
+ap_status ap__batch_reference(struct ap_model *m, enum ap_reference reference, struct ap_train_example *example,
+                              int32_t n, int32_t max_tokens, struct ap_arena *step,
+                              struct ap_err *err) AP_MUST_CHECK;
 
 #endif

@@ -229,12 +229,12 @@ ap_status ap__train(struct ap_model *m, const struct ap_train_config *config, co
     return status;
 }
 
-ap_status ap__train_reference(struct ap_model *m, struct ap_train_example *example, int32_t n, int32_t max_tokens,
-                              struct ap_err *err)
+ap_status ap__train_reference(struct ap_model *m, enum ap_reference reference, struct ap_train_example *example,
+                              int32_t n, int32_t max_tokens, struct ap_err *err)
 {
     struct ap_arena step;
     ap__arena_init(&step, 0);
-    ap_status status = ap__batch_reference(m, example, n, max_tokens, &step, err);
+    ap_status status = ap__batch_reference(m, reference, example, n, max_tokens, &step, err);
     ap__arena_deinit(&step);
     return status;
 }

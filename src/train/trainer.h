@@ -54,8 +54,8 @@ ap_status ap__train_from(struct ap_model *m, const struct ap_train_config *confi
                          void *source_user, ap_train_step_fn on_step, void *user, struct ap_err *err) AP_MUST_CHECK;
 
 /* Compute ref_chosen and ref_rejected of every example once, before training; the caller may store them.
- * An adapter is switched off for it and is in use afterwards. */
-ap_status ap__train_reference(struct ap_model *m, struct ap_train_example *example, int32_t n, int32_t max_tokens,
-                              struct ap_err *err) AP_MUST_CHECK;
+ * An adapter is in use afterwards. */
+ap_status ap__train_reference(struct ap_model *m, enum ap_reference reference, struct ap_train_example *example,
+                              int32_t n, int32_t max_tokens, struct ap_err *err) AP_MUST_CHECK;
 
 #endif
