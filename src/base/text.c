@@ -104,6 +104,22 @@ bool ap__utf8_valid(const char *s, size_t n)
     return true;
 }
 
+ap_status ap__buf_add_valid(struct ap_buf *buf, const char *s, size_t n)
+{
+    size_t from = 0, i = 0;
+    while (i < n) {
+        int len = s[i] ? ap__utf8_len(s + i, n - i) : 0;
+        if (len == 0) {
+            ap__buf_add(buf, s + from, i - from);
+            ap__buf_puts(buf, "\xEF\xBF\xBD");
+            from = i + 1;
+        }
+        i += len > 0 ? (size_t)len : 1;
+    }
+    ap__buf_add(buf, s + from, n - from);
+    return buf->failed ? AP_E_MEMORY : AP_OK;
+}
+
 static size_t min3(size_t a, size_t b, size_t c)
 {
     size_t m = a < b ? a : b;

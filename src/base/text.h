@@ -17,6 +17,8 @@ void ap__range_f64_text(char out[AP_RANGE_TEXT_MAX], double min, double max);
 /* Length of one UTF-8 sequence at s (1..4), 0 when it is not valid UTF-8; n = bytes left. */
 int ap__utf8_len(const char *s, size_t n);
 bool ap__utf8_valid(const char *s, size_t n);
+/* Append n bytes as valid UTF-8 without NULs; what is not becomes U+FFFD, as decoders do. */
+ap_status ap__buf_add_valid(struct ap_buf *buf, const char *s, size_t n);
 /* Nearest name to `word` among n (edit distance <= 2 or a third), or NULL: for "did you mean". */
 const char *ap__nearest(const char *word, const char *const *names, size_t n);
 /* Append s with &<>"' escaped for HTML. */

@@ -29,19 +29,9 @@ struct export {
 static json_t *text_to_json(const char *text)
 {
     struct ap_buf clean;
-    json_t *json = NULL;
-    size_t n = strlen(text);
     ap__buf_init(&clean, 0);
-    for (size_t i = 0, step; i < n; i += step) {
-        int len = ap__utf8_len(text + i, n - i);
-        step = len > 0 ? (size_t)len : 1;
-        if (len > 0)
-            ap__buf_add(&clean, text + i, step);
-        else
-            ap__buf_puts(&clean, "\xEF\xBF\xBD"); /* U+FFFD */
-    }
-    if (!clean.failed)
-        json = json_string(ap__buf_cstr(&clean));
+    ap__buf_add_valid(&clean, text, strlen(text));
+    json_t *json = clean.failed ? NULL : json_string(ap__buf_cstr(&clean));
     ap__buf_deinit(&clean);
     return json;
 }
