@@ -117,6 +117,18 @@ static void random_branching_equals_whole_forward_passes(void **state)
     }
 }
 
+static void random_branching_equals_whole_forward_passes_in_every_family(void **state)
+{
+    (void)state;
+    struct ap_session_stats stats;
+    for (int f = 0; f < AP_FAMILY_COUNT; f++) {
+        struct ap_config shape = tiny_family((enum ap_family)f);
+        struct ap_model *m = tiny_model(&shape, (uint64_t)f + 10);
+        churn(m, 1600, (uint64_t)f + 10, &stats);
+        ap__model_free(m);
+    }
+}
+
 static void samples_of_one_prompt_compute_it_once(void **state)
 {
     (void)state;
@@ -312,6 +324,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_branching_equals_whole_forward_passes),
+        cmocka_unit_test(random_branching_equals_whole_forward_passes_in_every_family),
         cmocka_unit_test(samples_of_one_prompt_compute_it_once),
         cmocka_unit_test(a_full_pool_refuses_a_step_and_stays_as_it_was),
         cmocka_unit_test(bad_steps_are_refused),

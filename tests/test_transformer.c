@@ -77,9 +77,10 @@ static void make_pairs(const struct tree_data *d, struct ap_train_example *e)
 static void check_packed_equals_single(bool lora, int32_t max_tokens)
 {
     struct ap_batch_config config = {AP_METHOD_DPO, {0.2, 0.05, 0.5}, max_tokens};
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        struct ap_config shape = tiny_config();
-        shape.tied = seed % 2 == 0;
+    for (uint64_t seed = 1; seed <= SEEDS + AP_FAMILY_COUNT; seed++) {
+        bool plain = seed <= SEEDS;
+        struct ap_config shape = plain ? tiny_config() : tiny_family((enum ap_family)(seed - SEEDS - 1));
+        shape.tied = plain ? seed % 2 == 0 : shape.tied;
         struct ap_model *m = tiny_model(&shape, seed);
         struct tree_data d;
         struct ap_train_example e[TREE_SEQS / 2];
@@ -137,17 +138,15 @@ static double sft_loss(struct ap_model *m, const struct ap_train_example *e, int
 }
 
 /* Central differences along a random direction within each tensor. */
-static void gradients_agree_with_finite_differences(void **state)
+static void check_differences(const struct ap_config *shape)
 {
-    (void)state;
-    struct ap_config shape = tiny_config();
-    struct ap_model *m = tiny_model(&shape, 7);
+    struct ap_model *m = tiny_model(shape, 7);
     struct tree_data d;
     struct ap_train_example e[3];
     memset(e, 0, sizeof e);
     struct ap_model_param param[64];
     int32_t count = ap__model_params(m, param, 64);
-    make_tree(&d, shape.V, 3);
+    make_tree(&d, shape->V, 3);
     for (int i = 0; i < 3; i++)
         e[i].chosen = d.seq[i];
     ap__model_zero_grad(m);
@@ -181,10 +180,21 @@ static void gradients_agree_with_finite_differences(void **state)
     ap__model_free(m);
 }
 
-static void a_forward_pass_that_keeps_nothing_gives_the_same_logprobs_in_less_memory(void **state)
+static void gradients_agree_with_finite_differences(void **state)
 {
     (void)state;
     struct ap_config shape = tiny_config();
+    check_differences(&shape);
+    for (int f = 0; f < AP_FAMILY_COUNT; f++) {
+        shape = tiny_family((enum ap_family)f);
+        check_differences(&shape);
+    }
+}
+
+static void a_forward_pass_that_keeps_nothing_gives_the_same_logprobs_in_less_memory(void **state)
+{
+    (void)state;
+    struct ap_config shape = tiny_family(AP_QWEN3);
     shape.L = 6;
     struct ap_model *m = tiny_model(&shape, 5);
     struct tree_data d;

@@ -39,6 +39,36 @@ static inline struct ap_config tiny_config(void)
                               .theta = 10000.0f, .eps = 1e-5f, .tied = true, .bos = -1, .eos = -1};
 }
 
+/* One of each family with all that sets it apart from the others. */
+static inline struct ap_config tiny_family(enum ap_family family)
+{
+    struct ap_config c = tiny_config();
+    c.family = family;
+    switch (family) {
+    case AP_MISTRAL:
+        c.Dh = 8;
+        c.window = 5;
+        break;
+    case AP_QWEN2:
+        c.window = 4;
+        c.window_from = 1;
+        c.rope = (struct ap_rope){.type = AP_ROPE_YARN, .factor = 4.0, .original_position = 32, .beta_fast = 4.0,
+                                  .beta_slow = 1.0, .attention = 1.2};
+        break;
+    case AP_QWEN3:
+        c.Dh = 10;
+        c.attention_bias = true;
+        c.tied = false;
+        break;
+    default:
+        c.attention_bias = c.mlp_bias = true;
+        c.rope = (struct ap_rope){.type = AP_ROPE_LLAMA3, .factor = 4.0, .original_position = 64, .low_freq = 1.0,
+                                  .high_freq = 4.0};
+        break;
+    }
+    return c;
+}
+
 /* Larger weights than at initialisation, so that every part of the model matters. */
 static inline void stir(struct ap_model *m, float size, uint64_t seed)
 {
