@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *task_name, *model = "models/student", *adapter, *problems_path, *format, *out_path;
-static int64_t seed = 1, count = 0, samples = 0, in_flight = 128;
+static const char *task_name, *model = "models/student", *adapter, *base_dtype, *problems_path, *format, *out_path;
+static int64_t seed = 1, count = 0, samples = 0, in_flight = 128, cache_tokens;
 static double temperature = 0.7;
 static bool as_json;
 
@@ -17,6 +17,9 @@ static const struct ap_option options[] = {
     AP_OPTION_STR("task", "TASK", &task_name, "a task's name or YAML file"),
     AP_OPTION_STR("model", "DIR", &model, "model folder (default: models/student)"),
     AP_OPTION_STR("adapter", "DIR", &adapter, "LoRA adapter on top of the model"),
+    AP_OPTION_STR("base-dtype", "NAME", &base_dtype,
+                  "hold the linears as f32, bf16, int8, nf4 or nf4-single (default: as stored)"),
+    AP_OPTION_INT("cache-tokens", 1, 1 << 24, &cache_tokens, "of keys and values kept (default: by the model's size)"),
     AP_OPTION_STR("problems", "FILE", &problems_path, "problems of this file instead of the task's held-out ones"),
     AP_OPTION_STR("format", "NAME", &format, "gsm8k, folio, proofwriter, prontoqa or jsonl (default: by content)"),
     AP_OPTION_INT("count", 0, 100000000, &count, "problems (default: 500, or the whole file)"),
@@ -98,6 +101,14 @@ static ap_status evaluate_problems(struct ap_llm *llm, const struct ap_task *tas
     return status;
 }
 
+static ap_status open_llm(const char *dir, struct ap_llm **out, struct ap_err *err)
+{
+    struct ap_local_options how = {.dir = dir, .adapter = adapter, .base_dtype = base_dtype,
+                                   .max_tokens = (int32_t)cache_tokens, .dtype_knob = "--base-dtype",
+                                   .cache_knob = "--cache-tokens"};
+    return ap__llm_local_open(&how, out, err);
+}
+
 static ap_status evaluate_one(struct ap_err *err)
 {
     struct ap_task *task = NULL;
@@ -107,7 +118,7 @@ static ap_status evaluate_one(struct ap_err *err)
     if (status == AP_OK)
         status = ap__data_find(model, &dir, err);
     if (status == AP_OK)
-        status = ap__llm_local_open(&(struct ap_local_options){.dir = dir, .adapter = adapter}, &llm, err);
+        status = open_llm(dir, &llm, err);
     if (status == AP_OK)
         status = evaluate_problems(llm, task, err);
     if (llm != NULL)

@@ -15,15 +15,18 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *model = "models/student", *adapter;
+static const char *model = "models/student", *adapter, *base_dtype;
 static double temperature = 0.0;
-static int64_t seed = 1, problem_number = 0;
+static int64_t seed = 1, problem_number = 0, cache_tokens;
 static bool as_json;
 
 static const struct ap_option options[] = {
     AP_OPTION_GROUP("Model"),
     AP_OPTION_STR("model", "DIR", &model, "model folder"),
     AP_OPTION_STR("adapter", "DIR", &adapter, "LoRA adapter on top of the model"),
+    AP_OPTION_STR("base-dtype", "NAME", &base_dtype,
+                  "hold the linears as f32, bf16, int8, nf4 or nf4-single (default: as stored)"),
+    AP_OPTION_INT("cache-tokens", 1, 1 << 24, &cache_tokens, "of keys and values kept (default: by the model's size)"),
     AP_OPTION_GROUP("Chain"),
     AP_OPTION_FLOAT("temperature", 0.0, 10.0, &temperature, "0 = the likeliest token each time"),
     AP_OPTION_INT("seed", 0, INT64_MAX, &seed, "of the draws and of --problem"),
@@ -147,6 +150,14 @@ static ap_status solve(const struct ap_task *task, struct ap_llm *llm, const cha
     return status;
 }
 
+static ap_status open_llm(const char *dir, struct ap_llm **out, struct ap_err *err)
+{
+    struct ap_local_options how = {.dir = dir, .adapter = adapter, .base_dtype = base_dtype,
+                                   .max_tokens = (int32_t)cache_tokens, .dtype_knob = "--base-dtype",
+                                   .cache_knob = "--cache-tokens"};
+    return ap__llm_local_open(&how, out, err);
+}
+
 static ap_status solve_task(const char *name, const char *question, struct ap_err *err)
 {
     struct ap_task *task = NULL;
@@ -159,7 +170,7 @@ static ap_status solve_task(const char *name, const char *question, struct ap_er
     if (status == AP_OK)
         status = ap__data_find(model, &dir, err);
     if (status == AP_OK)
-        status = ap__llm_local_open(&(struct ap_local_options){.dir = dir, .adapter = adapter}, &llm, err);
+        status = open_llm(dir, &llm, err);
     if (status == AP_OK)
         status = solve(task, llm, question ? question : problems.item[0].question, question ? NULL : problems.item, err);
     if (llm)

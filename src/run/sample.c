@@ -35,6 +35,13 @@ struct sampling_run {
     struct ap_progress progress;
 };
 
+struct ap_local_options ap__actor_options(const struct ap_recipe_actor *who, const char *dir, const char *adapter)
+{
+    return (struct ap_local_options){.dir = dir, .adapter = adapter, .base_dtype = who->base_dtype,
+                                     .max_tokens = (int32_t)who->cache_tokens, .dtype_knob = "base_dtype:",
+                                     .cache_knob = "cache_tokens:"};
+}
+
 static struct ap_chain_key key_of(const struct ap_sample_plan *plan, const struct item *item)
 {
     return (struct ap_chain_key){

@@ -20,6 +20,8 @@ struct ap_sample_plan {
     int32_t in_flight;
 };
 
+/* How the recipe's actor is opened; adapter may be another than its own. */
+struct ap_local_options ap__actor_options(const struct ap_recipe_actor *who, const char *dir, const char *adapter);
 /* Run what is missing of the plan. */
 ap_status ap__sample_run(struct ap_store *store, struct ap_llm *llm, const struct ap_sample_plan *plan,
                          struct ap_err *err) AP_MUST_CHECK;

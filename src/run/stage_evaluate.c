@@ -63,9 +63,11 @@ static ap_status evaluate_all(struct ap_run *run, enum ap_subject subject, struc
     struct ap_llm *llm = NULL;
     /* The teacher is a yardstick only: greedy. */
     int64_t samples = subject == AP_TEACHER ? 0 : run->recipe.evaluate.samples;
+    const struct ap_recipe_actor *who = subject == AP_TEACHER ? &run->recipe.teacher : &run->recipe.student;
     ap_status status = locate(run, subject, &model, &adapter, err);
+    struct ap_local_options how = ap__actor_options(who, model, adapter);
     if (status == AP_OK)
-        status = ap__llm_local_open(&(struct ap_local_options){.dir = model, .adapter = adapter}, &llm, err);
+        status = ap__llm_local_open(&how, &llm, err);
     for (int32_t t = 0; t < run->recipe.task_count && status == AP_OK; t++) {
         status = note_evaluation(run, ap__subject_text(subject), run->task[t]->name, model, adapter, samples, err);
         if (status == AP_OK)
