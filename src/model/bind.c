@@ -1,6 +1,6 @@
 /* bind.c - opens a model: gives every slot its values.
  *
- *     config.json -> slots (weights.c) --name--> tensor of the file
+ *     source.c: shape -> slots (weights.c) --name--> tensor
  *         matrix  stays where it is mapped, or is converted to the asked dtype (quantize.c)
  *         vector  is copied to one block of f32
  *
@@ -8,14 +8,8 @@
 #include "model/quantize.h"
 
 #include "base/text.h"
+#include "tensor/quant.h"
 #include <string.h>
-
-/* The one place where a tensor is looked up. */
-static ap_status find_tensor(const struct ap_model *m, const char *name, struct ap_tensor_view *out,
-                             struct ap_err *err)
-{
-    return ap__safetensors_get(m->file, name, out, err);
-}
 
 static ap_status check_shape(const struct ap_weight *w, const struct ap_tensor_view *view, const char *place,
                              struct ap_err *err)
@@ -24,7 +18,7 @@ static ap_status check_shape(const struct ap_weight *w, const struct ap_tensor_v
     if (view->ndim == ndim && view->shape[0] == w->W.rows && (ndim == 1 || view->shape[1] == w->W.cols))
         return AP_OK;
     return ap__fail(err, AP_E_FORMAT, place,
-                    "tensor `%s` must have shape (%d, %d) by config.json, the file has %d dimensions (%lld, %lld)",
+                    "tensor `%s` must have shape (%d, %d) by its configuration, the file has %d dimensions (%lld, %lld)",
                     w->name, w->W.rows, ndim == 2 ? w->W.cols : 1, view->ndim, (long long)view->shape[0],
                     (long long)view->shape[1]);
 }
@@ -33,16 +27,19 @@ static ap_status bind_slot(struct ap_model *m, struct ap_weight *w, const struct
                            const char *place, float **vectors, struct ap_err *err)
 {
     struct ap_tensor_view view;
-    AP_TRY(find_tensor(m, w->name, &view, err));
+    AP_TRY(ap__source_get(m->source, w->name, &view, err));
     AP_TRY(check_shape(w, &view, place, err));
     if (w->W.cols == 0) {
-        ap__dtype_to_f32(*vectors, view.data, view.dtype, (size_t)w->W.rows);
+        ap__matrix_to_f32(*vectors, &(struct ap_matrix){view.dtype, 1, w->W.rows, view.data});
         w->W.data = *vectors;
         *vectors += w->W.rows;
         return AP_OK;
     }
-    if (options != NULL && options->convert && w->hidden && options->base_dtype != view.dtype)
-        return ap__weight_convert(w, &view, options->base_dtype, place, err);
+    if (options != NULL && options->convert && w->hidden && options->base_dtype != view.dtype) {
+        AP_TRY(ap__weight_convert(w, &view, options->base_dtype, place, err));
+        ap__source_forget(m->source, w->name);
+        return AP_OK;
+    }
     w->W.dtype = view.dtype;
     w->W.data = view.data;
     return AP_OK;
@@ -51,15 +48,15 @@ static ap_status bind_slot(struct ap_model *m, struct ap_weight *w, const struct
 /* Every tensor of the file must have a use, except the ones that older writers left in. */
 static ap_status check_all_used(const struct ap_model *m, const char *place, struct ap_err *err)
 {
-    for (size_t i = 0; i < ap__safetensors_count(m->file); i++) {
-        const char *name = ap__safetensors_name(m->file, i);
+    for (size_t i = 0; i < ap__source_count(m->source); i++) {
+        const char *name = ap__source_name(m->source, i);
         bool known = ap__ends_with(name, "rotary_emb.inv_freq") ||
                      (m->config.tied && strcmp(name, "lm_head.weight") == 0);
         for (int32_t j = 0; j < m->weight_count && !known; j++)
             known = strcmp(name, m->weight[j].name) == 0;
         if (!known)
-            return ap__fail(err, AP_E_FORMAT, place, "tensor `%s` has no place in a llama model of %d layers", name,
-                            m->config.L);
+            return ap__fail(err, AP_E_FORMAT, place, "tensor `%s` has no place in a %s model of %d layers", name,
+                            ap__family_name(m->config.family), m->config.L);
     }
     return AP_OK;
 }
@@ -67,7 +64,6 @@ static ap_status check_all_used(const struct ap_model *m, const char *place, str
 static ap_status bind_file(struct ap_model *m, const char *path, const struct ap_model_options *options,
                            struct ap_err *err)
 {
-    AP_TRY(ap__safetensors_open_dir(path, &m->file, err));
     for (int32_t i = 0; i < m->weight_count; i++)
         m->value_count += m->weight[i].W.cols == 0 ? m->weight[i].W.rows : 0;
     m->values = ap__alloc_array((size_t)m->value_count, sizeof *m->values);
@@ -82,11 +78,16 @@ static ap_status bind_file(struct ap_model *m, const char *path, const struct ap
 ap_status ap__model_open(const char *path, const struct ap_model_options *options, struct ap_model **out,
                          struct ap_err *err)
 {
-    struct ap_config c;
+    struct ap_source *source = NULL;
     struct ap_model *m = NULL;
-    AP_TRY(ap__config_load(path, &c, err));
-    AP_TRY(ap__model_make(&c, &m, err));
-    ap_status status = bind_file(m, path, options, err);
+    AP_TRY(ap__source_open(path, &source, err));
+    ap_status status = ap__model_make(ap__source_config(source), &m, err);
+    if (status != AP_OK) {
+        ap__source_free(source);
+        return status;
+    }
+    m->source = source;
+    status = bind_file(m, path, options, err);
     if (status != AP_OK)
         ap__model_free(m);
     else
@@ -101,7 +102,7 @@ void ap__bind_release(struct ap_model *m)
         m->weight[i].converted = NULL;
     }
     ap__free(m->values);
-    ap__safetensors_free(m->file);
+    ap__source_free(m->source);
     m->values = NULL;
-    m->file = NULL;
+    m->source = NULL;
 }

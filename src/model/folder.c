@@ -1,7 +1,12 @@
-/* folder.c - copies a model folder's tokenizer files. */
+/* folder.c - copies a model folder's tokenizer files, or writes those of a GGUF file. */
 #include "model/folder.h"
 
 #include "base/file.h"
+#include "model/gguf.h"
+#include "model/tokenizer_files.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 static ap_status copy_if_there(const char *from, const char *to, const char *name, struct ap_err *err)
 {
@@ -19,11 +24,38 @@ static ap_status copy_if_there(const char *from, const char *to, const char *nam
     return status;
 }
 
+/* Consumes value. */
+static ap_status write_json(json_t *value, const char *to, const char *name, struct ap_err *err)
+{
+    char *path = ap__path_join(to, name), *text = json_dumps(value, JSON_INDENT(1));
+    ap_status status = path != NULL && text != NULL ? ap__file_write(path, text, strlen(text), err)
+                                                    : ap__fail(err, AP_E_MEMORY, name, "out of memory");
+    free(text);
+    ap__free(path);
+    json_decref(value);
+    return status;
+}
+
+/* A GGUF file has no such files; they are made from its metadata. */
+static ap_status write_tokenizer(const char *from, const char *to, struct ap_err *err)
+{
+    json_t *tokenizer = NULL, *config = NULL;
+    char *place = NULL;
+    AP_TRY(ap__tokenizer_files_load(from, &tokenizer, &place, err));
+    ap__free(place);
+    AP_TRY(write_json(tokenizer, to, "tokenizer.json", err));
+    AP_TRY(ap__tokenizer_files_config(from, &config, err));
+    return write_json(config, to, "tokenizer_config.json", err);
+}
+
 ap_status ap__folder_copy_tokenizer(const char *from, const char *to, struct ap_err *err)
 {
-    static const char *const names[] = {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-                                        "generation_config.json"};
+    static const char *const names[] = {"tokenizer.json",      "tokenizer_config.json", "special_tokens_map.json",
+                                        "added_tokens.json",   "chat_template.jinja",   "generation_config.json",
+                                        "vocab.json",          "merges.txt",            "tokenizer.model"};
     AP_TRY(ap__mkdirs(to, err));
+    if (ap__gguf_is(from))
+        return write_tokenizer(from, to, err);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         AP_TRY(copy_if_there(from, to, names[i], err));
     return AP_OK;

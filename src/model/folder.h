@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 
 /* Copy what belongs to the tokenizer (tokenizer.json, tokenizer_config.json, ...) from one model folder to
- * another; files that do not exist are passed over. */
+ * another; files that do not exist are passed over.  from may be a .gguf file: its metadata says the same. */
 ap_status ap__folder_copy_tokenizer(const char *from, const char *to, struct ap_err *err) AP_MUST_CHECK;
 
 #endif

@@ -7,7 +7,6 @@
  * (Dettmers et al. 2023). */
 #include "model/quantize.h"
 
-#include "base/file.h"
 #include "tensor/quant.h"
 #include <string.h>
 
@@ -40,7 +39,6 @@ ap_status ap__weight_convert(struct ap_weight *w, const struct ap_tensor_view *v
     if (w->converted == NULL)
         return ap__fail(err, AP_E_MEMORY, place, "out of memory for the %zu bytes of `%s`", bytes, w->name);
     AP_TRY(ap__matrix_convert(&to, w->converted, &from, err));
-    ap__map_forget(view->data, view->bytes);
     to.data = w->converted;
     w->W = to;
     return AP_OK;

@@ -32,7 +32,7 @@ struct ap_model_options {
  * place names the option or key in the error. */
 ap_status ap__base_dtype_read(const char *text, const char *place, struct ap_model_options *out,
                               struct ap_err *err) AP_MUST_CHECK;
-/* Open a Hugging Face folder (config.json, *.safetensors); frozen, weights mapped where they can be.
+/* Open a Hugging Face folder (config.json, *.safetensors) or a .gguf file; frozen, weights mapped where they can be.
  * options NULL: everything as it is stored. */
 ap_status ap__model_open(const char *path, const struct ap_model_options *options, struct ap_model **out,
                          struct ap_err *err) AP_MUST_CHECK;

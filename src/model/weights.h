@@ -18,7 +18,7 @@
 #ifndef AP_WEIGHTS_H
 #define AP_WEIGHTS_H
 
-#include "model/safetensors.h"
+#include "model/source.h"
 #include "model/transformer.h"
 
 /* Slots within a layer; the seven linears in the order of the AP_LORA_* bits. */
@@ -64,7 +64,7 @@ struct ap_model {
     int32_t weight_count;
     int32_t layer_slots;         /* slots of a layer that this family has */
     int8_t slot_at[AP_SLOT_COUNT]; /* where each stands among them, -1 = the family has none */
-    struct ap_safetensors *file; /* while frozen and mapped */
+    struct ap_source *source; /* while frozen and mapped */
     float *values, *grads;       /* owned blocks behind weight[].w, .g; values alone holds the norms while frozen */
     int64_t value_count;
     float *inv_freq; /* (Dh/2,) */
