@@ -4,6 +4,8 @@
  *     adapter_model.safetensors  base_model.model.<module>.lora_A.weight (R, I), .lora_B.weight (O, R) */
 #include "base/file.h"
 #include "base/text.h"
+#include "model/gguf.h"
+#include "model/gguf_lora.h"
 #include "model/peft_config.h"
 #include <string.h>
 
@@ -65,6 +67,8 @@ ap_status ap__lora_load(struct ap_model *m, const char *dir, struct ap_err *err)
 {
     struct ap_peft_config c = {0};
     char *config, *weights;
+    if (ap__gguf_is(dir))
+        return ap__gguf_lora_load(m, dir, err);
     ap_status status = paths_of(dir, &config, &weights, err);
     if (status == AP_OK)
         status = ap__peft_config_read(config, m, &c, err);
