@@ -130,11 +130,11 @@ static ap_status read_layer_types(const json_t *list, const char *place, struct 
         full += !windowed;
     }
     /* Only the qwens read this key, in the others it must say what they do anyway. */
-    bool fits = c->family == AP_QWEN2 || c->family == AP_QWEN3 || full == (c->window > 0 ? 0 : c->L);
+    bool qwen = c->family == AP_QWEN2 || c->family == AP_QWEN3, fits = qwen || full == (c->window > 0 ? 0 : c->L);
     if (!plain || !fits || (windows && c->window == 0))
         return ap__config_unsupported(place, "layer_types", list,
                                       "full_attention, then sliding_attention as `sliding_window` asks for", err);
-    c->window_from = full;
+    c->window_from = qwen ? full : 0;
     return AP_OK;
 }
 
@@ -325,7 +325,7 @@ static void put_family(struct ap_buf *b, const struct ap_config *c)
     }
 }
 
-static void put_config(struct ap_buf *b, const struct ap_config *c, enum ap_dtype dtype)
+void ap__config_write(const struct ap_config *c, enum ap_dtype dtype, struct ap_buf *b)
 {
     static const char *const dtype_name[AP_DTYPE_PLAIN] = {"float32", "bfloat16", "float16"};
     (void)ap__buf_printf(b, "{\n  \"architectures\": [\"%s\"],\n  \"model_type\": \"%s\",\n",
@@ -356,7 +356,7 @@ ap_status ap__config_save(const struct ap_config *c, const char *dir, enum ap_dt
     struct ap_buf b;
     char *path = ap__path_join(dir, "config.json");
     ap__buf_init(&b, 0);
-    put_config(&b, c, dtype);
+    ap__config_write(c, dtype, &b);
     ap_status status = path == NULL || b.failed ? ap__fail(err, AP_E_MEMORY, dir, "out of memory")
                                                 : ap__file_write(path, b.data, b.len, err);
     ap__buf_deinit(&b);

@@ -40,7 +40,9 @@ ap_status ap__config_load(const char *dir, struct ap_config *out, struct ap_err 
 /* The same from parsed JSON; place names it in errors. */
 ap_status ap__config_read(const json_t *root, const char *place, struct ap_config *out,
                           struct ap_err *err) AP_MUST_CHECK;
-/* Write dir/config.json as transformers reads it; dtype is that of the weights beside it. */
+/* Append it as transformers reads it; dtype is that of the weights beside it.  A failed append marks the buffer. */
+void ap__config_write(const struct ap_config *c, enum ap_dtype dtype, struct ap_buf *out);
+/* Write dir/config.json. */
 ap_status ap__config_save(const struct ap_config *c, const char *dir, enum ap_dtype dtype,
                           struct ap_err *err) AP_MUST_CHECK;
 /* Sizes are positive, bounded, and fit together; place names the source in the error. */

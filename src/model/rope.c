@@ -51,17 +51,16 @@ static ap_status check_keys(const json_t *group, enum ap_rope_type type, const c
 
 static ap_status read_type(const json_t *group, const char *place, enum ap_rope_type *out, struct ap_err *err)
 {
-    const char *name = ap__json_str_or(group, "rope_type", ap__json_str_or(group, "type", "default"));
+    const json_t *v = json_object_get(group, "rope_type");
     int type = 0;
-    while (type < AP_ROPE_TYPE_COUNT && strcmp(name, type_name[type]) != 0)
+    v = v != NULL ? v : json_object_get(group, "type");
+    while (v != NULL && type < AP_ROPE_TYPE_COUNT &&
+           (!json_is_string(v) || strcmp(json_string_value(v), type_name[type]) != 0))
         type++;
+    if (type == AP_ROPE_TYPE_COUNT)
+        return ap__config_unsupported(place, "rope_type", v, "default, linear, llama3, yarn", err);
     *out = (enum ap_rope_type)type;
-    return type < AP_ROPE_TYPE_COUNT
-               ? AP_OK
-               : ap__config_unsupported(place, "rope_type", json_object_get(group, "rope_type") != NULL
-                                                                ? json_object_get(group, "rope_type")
-                                                                : json_object_get(group, "type"),
-                                        "default, linear, llama3, yarn", err);
+    return AP_OK;
 }
 
 /* A number that must be there for this type unless `otherwise` is one; null counts as absent. */
@@ -100,8 +99,9 @@ static ap_status read_group(const json_t *group, const char *place, int32_t max_
     if (r->type == AP_ROPE_DEFAULT)
         return AP_OK;
     AP_TRY(read_number(group, "original_max_position_embeddings", place, (double)max_position, &original, err));
-    if (!(original >= 1.0) || original > (double)INT32_MAX)
-        return ap__fail(err, AP_E_FORMAT, place, "`original_max_position_embeddings` must be positive, got %g", original);
+    if (!(original >= 1.0) || original > (double)INT32_MAX || original != floor(original))
+        return ap__fail(err, AP_E_FORMAT, place, "`original_max_position_embeddings` must be a positive whole number, "
+                        "got %g", original);
     /* Without a factor, the ratio of the positions says it. */
     double usual = r->type == AP_ROPE_YARN ? (double)max_position / original : (double)NAN;
     AP_TRY(read_number(group, "factor", place, usual, &r->factor, err));

@@ -1,8 +1,6 @@
 /* fuzz_safetensors.c - libFuzzer entry: bytes as a safetensors file, every tensor read.
  *
- *     clang -g -O1 -D_GNU_SOURCE -fsanitize=fuzzer,address,undefined -Iinclude -Isrc tests/fuzz/fuzz_safetensors.c \
- *         src/model/safetensors.c src/tensor/dtype.c src/base/[a-z]*.c -DAP_SOURCE_DIR='"."' -DAP_DATA_DIR='"."' \
- *         -ljansson -lyaml -lm -o fuzz_safetensors && ./fuzz_safetensors -max_total_time=120
+ *     make fuzz FUZZ=safetensors
  *
  * The input is the header and data; the length before it is put right here
  * unless the first byte is '!'. */
