@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+static const char with_adapter[] = "name: x\ntasks: [math-word]\nstudent: {model: models/student, adapter: a}\n";
 static const char minimal[] = "name: x\ntasks: [math-word]\nstudent: {model: models/student}\n";
 
 static void a_minimal_recipe_gets_the_defaults(void **state)
@@ -34,11 +35,12 @@ static void every_section_is_read(void **state)
     struct ap_recipe r;
     struct ap_err err;
     char text[2048];
-    snprintf(text, sizeof text, "%s%s", minimal,
+    snprintf(text, sizeof text, "%s%s", with_adapter,
              "seed: 7\ncontrol: false\nteacher: {model: t, samples: 3, temperatures: [0, 1.5]}\n"
              "collect: {problems: 10, augment: 0.5, gold: chosen, in_flight: 4}\npairs: {per_problem: 5, total: 6}\n"
              "train:\n  lora: {rank: 4, alpha: 8, targets: [q, down]}\n  lr: 0.5\n  schedule: cosine\n  steps: 2\n"
-             "  batch: 3\n  beta: 0.1\n  label_smoothing: 0.2\n  nll_weight: 0\n  max_tokens: 100\n  clip: 0\n"
+             "  batch: 3\n  beta: 0.1\n  label_smoothing: 0.2\n  loss: robust\n  sft_weight: 0.25\n"
+             "  warmup_from_zero: true\n  reference: adapter\n  nll_weight: 0\n  max_tokens: 100\n  clip: 0\n"
              "  warmup: 0\n  weight_decay: 0.1\nevaluate: {problems: 9, samples: 2, temperature: 1, teacher: false}\n");
     assert_int_equal(ap__recipe_parse(text, "r.yaml", &r, &err), AP_OK);
     assert_int_equal(r.seed, 7);
@@ -49,7 +51,11 @@ static void every_section_is_read(void **state)
     assert_int_equal(r.pairs.total, 6);
     assert_int_equal(r.train.lora.targets, AP_LORA_Q | AP_LORA_DOWN);
     assert_int_equal(r.train.schedule, AP_SCHEDULE_COSINE);
-    assert_true(r.train.label_smoothing == 0.2);
+    assert_true(r.train.dpo.label_smoothing == 0.2);
+    assert_int_equal(r.train.dpo.loss, AP_LOSS_ROBUST);
+    assert_true(r.train.dpo.sft_weight == 0.25);
+    assert_true(r.train.warmup_from_zero);
+    assert_int_equal(r.train.reference, AP_REFERENCE_ADAPTER);
     assert_int_equal(r.evaluate.samples, 2);
     ap__recipe_free(&r);
 }
@@ -64,6 +70,11 @@ static void a_wrong_recipe_is_explained_with_its_line(void **state)
         {"train: {schedule: sawtooth}", "hold-linear"},
         {"train: {lora: {targets: [q, w]}}", "gate"},
         {"train: {beta: -1}", "beta"},
+        {"train: {loss: kto}", "hinge, ipo, robust"},
+        {"train: {loss: ipo, label_smoothing: 0.1}", "sigmoid or robust"},
+        {"train: {sft_weight: -1}", "sft_weight"},
+        {"train: {reference: adapter}", "a student with an adapter"},
+        {"train: {reference: policy}", "base or adapter"},
         {"collect: {gold: yes please}", "chosen"},
         {"collect: [1, 2]", "section"},
         {"teacher: {samples: 2}", "model"},

@@ -4,16 +4,33 @@
 #include "base/text.h"
 #include "cli/stage.h"
 #include "model/folder.h"
+#include "model/memory.h"
 #include "run/gold_source.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const char *method = "sft", *model, *out_dir, *optimizer = "adamw", *schedule = "linear", *checkpoint, *log_path;
+static const char *method = "sft", *model, *adapter, *base_dtype, *out_dir, *optimizer = "adamw", *schedule = "linear", *checkpoint, *log_path;
 static struct ap_option_list tasks;
 static int64_t steps = 1000, seed = 1, rank = 0, max_tokens = 16384, checkpoint_every = 200;
 static double lr = 1e-3, muon_lr = 0.02, warmup = 0.02, hold = 0.4, final_lr = 0.1, clip = 1.0, weight_decay = 0.0;
 static double careless = 0.0, slip = 0.6;
+
+static const char recipe_help[] =
+    "Preferences, in a run folder: keys of the recipe's section `train`\n"
+    "  loss               sigmoid (DPO, the default), hinge, ipo or robust, as in TRL's DPOTrainer\n"
+    "  beta               how closely the policy is held to the reference (default: 0.5)\n"
+    "  label_smoothing    probability that a pair's labels are swapped, for sigmoid and robust (default: 0)\n"
+    "  nll_weight         of the chosen chain's NLL per token, a mean over pairs (default: 2; TRL has 0)\n"
+    "  sft_weight         of the NLL per chosen token of the batch; with nll_weight 0 this is TRL's\n"
+    "                     loss_type [sigmoid, sft] with loss_weights [1, X] (default: 0)\n"
+    "  reference          base or adapter (default: base). A student with an adapter (`student: {model: M,\n"
+    "                     adapter: A}`) goes on with A, not with a new one. Its reference is the base model M, so\n"
+    "                     that beta holds it to M and what A has learned counts as reward; `adapter` takes A itself\n"
+    "                     as it was at the start, as TRL does with a PeftModel: right after SFT, for a next round.\n"
+    "  lora               rank, alpha, targets of a new adapter (default: 16, 32, all)\n"
+    "  lr, steps, batch, warmup, schedule, clip, weight_decay, max_tokens    of the optimizer and its steps\n"
+    "  warmup_from_zero   true: the first step's rate is 0, as in transformers (default: false)";
 
 static const struct ap_option options[] = {
     AP_OPTION_GROUP("Training a model on gold chains (without a run folder)"),
@@ -23,6 +40,9 @@ static const struct ap_option options[] = {
     AP_OPTION_STR("out", "DIR", &out_dir, "where the trained model (or adapter) is written"),
     AP_OPTION_INT("steps", 1, 100000000, &steps, "optimizer steps (default: 1000)"),
     AP_OPTION_INT("lora-rank", 0, 1024, &rank, "train an adapter of this rank; 0 = all weights (default: 0)"),
+    AP_OPTION_STR("adapter", "DIR", &adapter, "go on with this PEFT adapter of the model, which keeps its ranks and scale"),
+    AP_OPTION_STR("base-dtype", "NAME", &base_dtype,
+                  "under an adapter, hold the linears as f32, bf16, int8, nf4 or nf4-single (default: as stored)"),
     AP_OPTION_INT("seed", 0, INT64_MAX, &seed, "of problems and order (default: 1)"),
     AP_OPTION_INT("max-tokens", 64, 100000000, &max_tokens, "of one packed tree (default: 16384)"),
     AP_OPTION_GROUP("Optimizer"),
@@ -42,6 +62,7 @@ static const struct ap_option options[] = {
     AP_OPTION_STR("checkpoint", "DIR", &checkpoint, "save there as it goes, continue what is found there"),
     AP_OPTION_INT("checkpoint-every", 1, 1000000, &checkpoint_every, "steps (default: 200)"),
     AP_OPTION_STR("log", "FILE", &log_path, "one CSV line per step"),
+    AP_OPTION_GROUP(recipe_help),
     AP_OPTION_END,
 };
 
@@ -87,13 +108,20 @@ static ap_status open_source(struct gold_training *g, struct ap_err *err)
     return AP_OK;
 }
 
+static bool trains_adapter(void) { return rank > 0 || adapter != NULL; }
+
 static ap_status open_model(struct gold_training *g, struct ap_err *err)
 {
-    AP_TRY(ap__model_open(g->dir, NULL, &g->model, err));
-    if (rank == 0)
-        return ap__model_train_full(g->model, err);
     struct ap_lora_config lora = {.rank = (int32_t)rank, .alpha = 2.0f * (float)rank, .targets = AP_LORA_ALL};
-    return ap__model_add_lora(g->model, &lora, (uint64_t)seed, err);
+    struct ap_memory_plan plan = {.mode = trains_adapter() ? AP_LORA : AP_FULL, .lora = lora,
+                                  .max_tokens = (int32_t)max_tokens, .dtype_knob = "--base-dtype",
+                                  .tokens_knob = "--max-tokens"};
+    AP_TRY(ap__base_dtype_read(base_dtype, plan.dtype_knob, &plan.options, err));
+    AP_TRY(ap__model_open(g->dir, NULL, &g->model, err));
+    AP_TRY(ap__memory_admit(g->dir, &plan, &g->model, err));
+    if (adapter != NULL)
+        return ap__lora_load(g->model, adapter, err);
+    return rank > 0 ? ap__model_add_lora(g->model, &lora, (uint64_t)seed, err) : ap__model_train_full(g->model, err);
 }
 
 static ap_status config_read(const struct gold_training *g, struct ap_train_config *c, struct ap_err *err)
@@ -150,7 +178,7 @@ static ap_status open_log(struct gold_training *g, struct ap_err *err)
 /* The model with its tokenizer, so that the folder is complete. */
 static ap_status save(struct gold_training *g, struct ap_err *err)
 {
-    if (rank > 0)
+    if (trains_adapter())
         return ap__lora_save(g->model, out_dir, model, err);
     AP_TRY(ap__model_save(g->model, out_dir, AP_F32, err));
     return ap__folder_copy_tokenizer(g->dir, out_dir, err);
@@ -203,6 +231,10 @@ static int run(int argc, char **argv)
                               method);
     if (tasks.n == 0 || model == NULL || out_dir == NULL)
         return ap__usage_fail(&ap__cmd_train, "name a run folder, or --task, --model and --out");
+    if (rank > 0 && adapter != NULL)
+        return ap__usage_fail(&ap__cmd_train, "--lora-rank is of a new adapter; the one of --adapter has its own");
+    if (base_dtype != NULL && !trains_adapter())
+        return ap__usage_fail(&ap__cmd_train, "--base-dtype needs --lora-rank or --adapter: all weights train in f32");
     ap__interrupt_install();
     struct gold_training g = {0};
     ap_status status = train_gold(&g, &err);

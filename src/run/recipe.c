@@ -26,7 +26,7 @@ static void set_defaults(struct ap_recipe *r)
         .lr = 2e-3, .warmup = 0.1, .clip = 1.0, .weight_decay = 0.0,
         .schedule = AP_SCHEDULE_LINEAR,
         .steps = 100, .batch = 16, .max_tokens = 16384,
-        .beta = 0.5, .label_smoothing = 0.0, .nll_weight = 2.0,
+        .dpo = {.beta = 0.5, .nll_weight = 2.0, .loss = AP_LOSS_SIGMOID},
     };
     r->control = true;
     r->evaluate.problems = 500;
@@ -84,6 +84,17 @@ static ap_status read_temperatures(const struct ap_yaml_doc *doc, const struct a
     return AP_OK;
 }
 
+static ap_status read_base_dtype(const struct ap_yaml_doc *doc, const struct ap_yaml *map,
+                                 struct ap_recipe_actor *actor, struct ap_err *err)
+{
+    struct ap_model_options options;
+    struct ap_err fault;
+    AP_TRY(ap__yaml_str(doc, map, "base_dtype", false, &actor->base_dtype, err));
+    if (ap__base_dtype_read(actor->base_dtype, NULL, &options, &fault) != AP_OK)
+        return ap__yaml_fail(doc, ap__yaml_get(map, "base_dtype"), err, "`base_dtype` %s", fault.message);
+    return AP_OK;
+}
+
 static ap_status read_actor(struct ap_recipe *r, const char *key, bool required, struct ap_recipe_actor *actor,
                             struct ap_err *err)
 {
@@ -93,9 +104,13 @@ static ap_status read_actor(struct ap_recipe *r, const char *key, bool required,
         actor->samples = 0;
         return AP_OK;
     }
-    AP_TRY(ap__yaml_check_keys(&r->doc, map, KNOWN("model", "adapter", "samples", "temperatures"), err));
+    AP_TRY(ap__yaml_check_keys(&r->doc, map,
+                               KNOWN("model", "adapter", "base_dtype", "cache_tokens", "samples", "temperatures"),
+                               err));
     AP_TRY(ap__yaml_str(&r->doc, map, "model", true, &actor->model, err));
     AP_TRY(ap__yaml_str(&r->doc, map, "adapter", false, &actor->adapter, err));
+    AP_TRY(read_base_dtype(&r->doc, map, actor, err));
+    AP_TRY(ap__yaml_i64(&r->doc, map, "cache_tokens", false, 1, 1 << 24, &actor->cache_tokens, err));
     AP_TRY(ap__yaml_i64(&r->doc, map, "samples", false, 0, 1024, &actor->samples, err));
     return read_temperatures(&r->doc, map, actor, err);
 }
@@ -194,6 +209,43 @@ static ap_status read_schedule(const struct ap_yaml_doc *doc, const struct ap_ya
     return AP_OK;
 }
 
+/* The preference loss and the terms beside it. */
+static ap_status read_dpo(const struct ap_yaml_doc *doc, const struct ap_yaml *map, struct ap_dpo *out,
+                          struct ap_err *err)
+{
+    const char *loss = NULL;
+    AP_TRY(ap__yaml_str(doc, map, "loss", false, &loss, err));
+    if (loss != NULL && !ap__loss_read(loss, &out->loss))
+        return ap__yaml_fail(doc, ap__yaml_get(map, "loss"), err,
+                             "`loss` is one of sigmoid, hinge, ipo, robust; got `%s`", loss);
+    AP_TRY(ap__yaml_f64(doc, map, "beta", false, 1e-6, 100.0, &out->beta, err));
+    AP_TRY(ap__yaml_f64(doc, map, "label_smoothing", false, 0.0, 0.499, &out->label_smoothing, err));
+    AP_TRY(ap__yaml_f64(doc, map, "nll_weight", false, 0.0, 1000.0, &out->nll_weight, err));
+    AP_TRY(ap__yaml_f64(doc, map, "sft_weight", false, 0.0, 1000.0, &out->sft_weight, err));
+    if (out->label_smoothing > 0.0 && !ap__loss_smooths(out->loss))
+        return ap__yaml_fail(doc, ap__yaml_get(map, "label_smoothing"), err,
+                             "`label_smoothing` has no meaning for the loss %s; use sigmoid or robust",
+                             ap__loss_name(out->loss));
+    return AP_OK;
+}
+
+static ap_status read_reference(const struct ap_recipe *r, const struct ap_yaml *map, enum ap_reference *out,
+                                struct ap_err *err)
+{
+    const char *text = NULL;
+    AP_TRY(ap__yaml_str(&r->doc, map, "reference", false, &text, err));
+    if (text == NULL || strcmp(text, "base") == 0)
+        return AP_OK;
+    if (strcmp(text, "adapter") != 0)
+        return ap__yaml_fail(&r->doc, ap__yaml_get(map, "reference"), err, "`reference` is base or adapter, got `%s`",
+                             text);
+    if (r->student.adapter == NULL)
+        return ap__yaml_fail(&r->doc, ap__yaml_get(map, "reference"), err,
+                             "`reference: adapter` needs a student with an adapter");
+    *out = AP_REFERENCE_ADAPTER;
+    return AP_OK;
+}
+
 static ap_status read_train(struct ap_recipe *r, struct ap_err *err)
 {
     const struct ap_yaml_doc *doc = &r->doc;
@@ -203,8 +255,9 @@ static ap_status read_train(struct ap_recipe *r, struct ap_err *err)
     if (map == NULL)
         return AP_OK;
     AP_TRY(ap__yaml_check_keys(doc, map,
-                               KNOWN("lora", "lr", "warmup", "clip", "weight_decay", "schedule", "steps", "batch",
-                                     "max_tokens", "beta", "label_smoothing", "nll_weight"),
+                               KNOWN("lora", "lr", "warmup", "warmup_from_zero", "clip", "weight_decay", "schedule",
+                                     "steps", "batch", "max_tokens", "loss", "beta", "label_smoothing", "nll_weight",
+                                     "sft_weight", "reference"),
                                err));
     AP_TRY(read_lora(doc, map, &t->lora, err));
     AP_TRY(ap__yaml_f64(doc, map, "lr", false, 0.0, 10.0, &t->lr, err));
@@ -215,9 +268,9 @@ static ap_status read_train(struct ap_recipe *r, struct ap_err *err)
     AP_TRY(ap__yaml_i64(doc, map, "steps", false, 1, 100000000, &t->steps, err));
     AP_TRY(ap__yaml_i64(doc, map, "batch", false, 1, 100000, &t->batch, err));
     AP_TRY(ap__yaml_i64(doc, map, "max_tokens", false, 64, 100000000, &t->max_tokens, err));
-    AP_TRY(ap__yaml_f64(doc, map, "beta", false, 1e-6, 100.0, &t->beta, err));
-    AP_TRY(ap__yaml_f64(doc, map, "label_smoothing", false, 0.0, 0.499, &t->label_smoothing, err));
-    return ap__yaml_f64(doc, map, "nll_weight", false, 0.0, 1000.0, &t->nll_weight, err);
+    AP_TRY(ap__yaml_bool(doc, map, "warmup_from_zero", false, &t->warmup_from_zero, err));
+    AP_TRY(read_dpo(doc, map, &t->dpo, err));
+    return read_reference(r, map, &t->reference, err);
 }
 
 static ap_status read_evaluate(struct ap_recipe *r, struct ap_err *err)

@@ -10,6 +10,7 @@
 
 #include "base/yaml.h"
 #include "model/transformer.h"
+#include "train/batch.h"
 #include "train/optimizer.h"
 
 enum { AP_RECIPE_MAX_TASKS = 16, AP_RECIPE_MAX_TEMPERATURES = 8 };
@@ -17,6 +18,8 @@ enum { AP_RECIPE_MAX_TASKS = 16, AP_RECIPE_MAX_TEMPERATURES = 8 };
 /* Who samples chains, and how. */
 struct ap_recipe_actor {
     const char *model, *adapter;  /* folders; adapter may be NULL */
+    const char *base_dtype;       /* how its linears are held, as --base-dtype; NULL = as stored */
+    int64_t cache_tokens;         /* of keys and values kept while sampling; 0 = by the model's size */
     int64_t samples;              /* chains per problem; 0 = none */
     double temperature[AP_RECIPE_MAX_TEMPERATURES]; /* sample i uses temperature[i % n] */
     int32_t temperature_count;
@@ -30,7 +33,9 @@ struct ap_recipe_train {
     int64_t steps;      /* optimizer steps */
     int64_t batch;      /* pairs per step */
     int64_t max_tokens; /* of one packed tree; a larger batch is split */
-    double beta, label_smoothing, nll_weight;
+    bool warmup_from_zero;
+    struct ap_dpo dpo;
+    enum ap_reference reference; /* what a student with an adapter is held to */
 };
 
 struct ap_recipe {

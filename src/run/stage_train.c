@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/progress.h"
 #include "base/rng.h"
+#include "model/memory.h"
 #include "run/run.h"
 #include "train/trainer.h"
 
@@ -148,14 +149,13 @@ static struct ap_train_config config_of(const struct ap_run *run, enum ap_method
     const struct ap_recipe_train *r = &run->recipe.train;
     struct ap_train_config c = ap__train_default();
     c.batch_config = (struct ap_batch_config){
-        .method = method,
-        .dpo = {.beta = r->beta, .label_smoothing = r->label_smoothing, .nll_weight = r->nll_weight},
-        .max_tokens = (int32_t)r->max_tokens};
+        .method = method, .dpo = r->dpo, .max_tokens = (int32_t)r->max_tokens};
     c.optimizer.lr = r->lr;
     c.optimizer.clip = r->clip;
     c.optimizer.weight_decay = r->weight_decay;
     c.optimizer.schedule = r->schedule;
     c.optimizer.warmup = r->warmup;
+    c.optimizer.warmup_from_zero = r->warmup_from_zero;
     c.batch = (int32_t)r->batch;
     c.steps = r->steps;
     c.seed = (uint64_t)run->recipe.seed;
@@ -164,15 +164,16 @@ static struct ap_train_config config_of(const struct ap_run *run, enum ap_method
     return c;
 }
 
-/* Reference log-probs: computed once, then read from the store. */
+/* Reference log-probs: computed once, from what the training starts with, then read from the store. */
 static ap_status add_reference(struct training *t, struct ap_model *model, struct ap_err *err)
 {
+    const struct ap_recipe_train *train = &t->run->recipe.train;
     bool stored = true;
     for (size_t i = 0; i < t->pairs.n; i++)
         stored = stored && t->pairs.item[i].has_reference;
     if (!stored) {
-        AP_TRY(ap__train_reference(model, AP_REFERENCE_BASE, t->example, (int32_t)t->pairs.n, (int32_t)t->run->recipe.train.max_tokens,
-                                   err));
+        AP_TRY(ap__train_reference(model, train->reference, t->example, (int32_t)t->pairs.n,
+                                   (int32_t)train->max_tokens, err));
         for (size_t i = 0; i < t->pairs.n; i++)
             AP_TRY(ap__store_set_reference(t->run->store, t->pairs.item[i].id, t->example[i].ref_chosen,
                                            t->example[i].ref_rejected, err));
@@ -222,11 +223,20 @@ static ap_status keep_metrics(void *user, const struct ap_train_metrics *m, stru
     return status;
 }
 
+/* The student's own adapter goes on, without one a fresh adapter starts. */
+static ap_status start_adapter(const struct ap_run *run, struct ap_model *model, struct ap_err *err)
+{
+    const struct ap_recipe *r = &run->recipe;
+    if (r->student.adapter != NULL)
+        return ap__lora_load(model, r->student.adapter, err);
+    return ap__model_add_lora(model, &r->train.lora, (uint64_t)r->seed, err);
+}
+
 static ap_status train_model(struct training *t, struct ap_model *model, const char *out, const char *checkpoint,
                              struct ap_err *err)
 {
     struct ap_train_config config = config_of(t->run, t->method, checkpoint);
-    AP_TRY(ap__model_add_lora(model, &t->run->recipe.train.lora, (uint64_t)t->run->recipe.seed, err));
+    AP_TRY(start_adapter(t->run, model, err));
     if (t->method == AP_METHOD_DPO)
         AP_TRY(add_reference(t, model, err));
     ap__progress_begin(&t->progress, t->method == AP_METHOD_DPO ? "train dpo" : "train sft (control)", "steps",
@@ -249,6 +259,17 @@ static void remove_checkpoint(const char *dir)
     ap__free(file);
 }
 
+/* The student as the recipe holds it, when there is memory to train it. */
+static ap_status open_student(const struct ap_run *run, struct ap_model **out, struct ap_err *err)
+{
+    const struct ap_recipe_train *train = &run->recipe.train;
+    struct ap_memory_plan plan = {.mode = AP_LORA, .lora = train->lora, .max_tokens = (int32_t)train->max_tokens,
+                                  .dtype_knob = "base_dtype:", .tokens_knob = "max_tokens:"};
+    AP_TRY(ap__base_dtype_read(run->recipe.student.base_dtype, plan.dtype_knob, &plan.options, err));
+    AP_TRY(ap__model_open(run->student, NULL, out, err));
+    return ap__memory_admit(run->student, &plan, out, err);
+}
+
 static ap_status train_into(struct training *t, const char *name, struct ap_err *err)
 {
     struct ap_model *model = NULL;
@@ -259,10 +280,7 @@ static ap_status train_into(struct training *t, const char *name, struct ap_err 
     ap_status status = out != NULL && checkpoint != NULL ? AP_OK
                                                          : ap__fail(err, AP_E_MEMORY, NULL, "no memory for a path");
     if (status == AP_OK)
-        status = ap__model_open(t->run->student, NULL, &model, err);
-    if (status == AP_OK && t->run->recipe.student.adapter != NULL)
-        status = ap__fail(err, AP_E_ARG, t->run->recipe.path,
-                          "`student: adapter` cannot be trained further; merge it into the model first");
+        status = open_student(t->run, &model, err);
     if (status == AP_OK)
         status = load_examples(t, err);
     if (status == AP_OK)
