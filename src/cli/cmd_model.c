@@ -1,6 +1,8 @@
-/* cmd_model.c - `apprentice model`: make, describe, merge and deepen model folders. */
+/* cmd_model.c - `apprentice model`: make, describe, merge, deepen and convert models. */
 #include "base/data.h"
 #include "cli/command.h"
+#include "cli/model_info.h"
+#include "model/convert.h"
 #include "model/folder.h"
 #include "model/grow.h"
 #include "model/transformer.h"
@@ -9,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *words = "models/vocabulary/words.txt", *adapter, *out_dir, *dtype = "f32";
+static const char *words = "models/vocabulary/words.txt", *adapter, *out_dir, *dtype, *tokenizer;
 static int64_t hidden = 128, layers = 4, heads = 4, kv_heads = 2, ffn = 352, context = 2048, seed = 1;
 static bool as_json;
 
@@ -25,8 +27,10 @@ static const struct ap_option options[] = {
     AP_OPTION_INT("seed", 0, INT64_MAX, &seed, "of the random weights (default: 1)"),
     AP_OPTION_GROUP("merge: fold an adapter into its model"),
     AP_OPTION_STR("adapter", "DIR", &adapter, "the adapter"),
-    AP_OPTION_STR("out", "DIR", &out_dir, "where the merged or grown model is written"),
-    AP_OPTION_STR("dtype", "NAME", &dtype, "f32 or bf16 (default: f32)"),
+    AP_OPTION_STR("out", "DIR", &out_dir, "where the merged, grown or converted model is written"),
+    AP_OPTION_STR("dtype", "NAME", &dtype, "f32 or bf16 (default: f32); convert: also f16, and q8_0 for GGUF"),
+    AP_OPTION_GROUP("convert: between folders and .gguf files, whichever --out names"),
+    AP_OPTION_STR("tokenizer", "FILE", &tokenizer, "tokenizer.bin of a llama2.c checkpoint, model.bin"),
     AP_OPTION_GROUP("info"),
     AP_OPTION_FLAG("json", &as_json, "as one JSON object"),
     AP_OPTION_END,
@@ -54,27 +58,12 @@ static ap_status make_new(const char *dir, struct ap_err *err)
     return status;
 }
 
-static void print_info(const struct ap_config *c, long long parameters)
-{
-    const char *format =
-        as_json ? "{\"parameters\": %lld, \"hidden\": %d, \"layers\": %d, \"heads\": %d, \"kv_heads\": %d, "
-                  "\"head_width\": %d, \"ffn\": %d, \"vocabulary\": %d, \"context\": %d, \"tied\": %s}\n"
-                : "parameters  %lld\nhidden      %d\nlayers      %d\nheads       %d\nkv heads    %d\n"
-                  "head width  %d\nffn         %d\nvocabulary  %d\ncontext     %d\ntied        %s\n";
-    printf(format, parameters, c->D, c->L, c->H, c->Hkv, c->Dh, c->F, c->V, c->max_position,
-           c->tied ? "true" : "false");
-}
-
 static ap_status show_info(const char *name, struct ap_err *err)
 {
-    char *dir = NULL;
-    struct ap_model *model = NULL;
-    AP_TRY(ap__data_find(name, &dir, err));
-    ap_status status = ap__model_open(dir, NULL, &model, err);
-    if (status == AP_OK)
-        print_info(ap__model_config(model), (long long)ap__model_parameters(model));
-    ap__model_free(model);
-    ap__free(dir);
+    char *path = NULL;
+    AP_TRY(ap__data_find(name, &path, err));
+    ap_status status = ap__model_info(path, as_json, err);
+    ap__free(path);
     return status;
 }
 
@@ -82,18 +71,50 @@ static ap_status merge(const char *name, struct ap_err *err)
 {
     char *dir = NULL;
     struct ap_model *model = NULL;
-    if (strcmp(dtype, "f32") != 0 && strcmp(dtype, "bf16") != 0)
+    if (dtype != NULL && strcmp(dtype, "f32") != 0 && strcmp(dtype, "bf16") != 0)
         return ap__fail(err, AP_E_ARG, "--dtype", "is f32 or bf16, got `%s`", dtype);
     AP_TRY(ap__data_find(name, &dir, err));
     ap_status status = ap__model_open(dir, NULL, &model, err);
     if (status == AP_OK)
         status = ap__lora_load(model, adapter, err);
     if (status == AP_OK)
-        status = ap__model_save(model, out_dir, dtype[0] == 'f' ? AP_F32 : AP_BF16, err);
+        status = ap__model_save(model, out_dir, dtype == NULL || dtype[0] == 'f' ? AP_F32 : AP_BF16, err);
     if (status == AP_OK)
         status = ap__folder_copy_tokenizer(dir, out_dir, err);
     ap__model_free(model);
     ap__free(dir);
+    return status;
+}
+
+static bool read_dtype(const char *name, enum ap_dtype *out)
+{
+    static const struct {
+        const char *name;
+        enum ap_dtype dtype;
+    } known[] = {{"f32", AP_F32}, {"f16", AP_F16}, {"bf16", AP_BF16}, {"q8_0", AP_Q8_0}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(known[i].name, name) == 0) {
+            *out = known[i].dtype;
+            return true;
+        }
+    }
+    return false;
+}
+
+static ap_status convert(const char *name, struct ap_err *err)
+{
+    char *in = NULL;
+    bool same_text = true;
+    struct ap_convert c = {.out = out_dir, .tokenizer = tokenizer, .cast = dtype != NULL};
+    if (dtype != NULL && !read_dtype(dtype, &c.dtype))
+        return ap__fail(err, AP_E_ARG, "--dtype", "is f32, f16, bf16 or q8_0, got `%s`", dtype);
+    AP_TRY(ap__data_find(name, &in, err));
+    c.in = in;
+    ap_status status = ap__model_convert(&c, &same_text, err);
+    if (status == AP_OK && !same_text)
+        fprintf(stderr, "%s: llama.cpp does not know how this tokenizer cuts text; it needs token ids from `apprentice "
+                        "tokenize`\n", out_dir);
+    ap__free(in);
     return status;
 }
 
@@ -128,18 +149,24 @@ static int run(int argc, char **argv)
         if (out_dir == NULL)
             return ap__usage_fail(&ap__cmd_model, "grow needs --layers and --out");
         status = grow(args.v[1], &err);
+    } else if (strcmp(args.v[0], "convert") == 0) {
+        if (out_dir == NULL)
+            return ap__usage_fail(&ap__cmd_model, "convert needs --out");
+        status = convert(args.v[1], &err);
     } else {
-        return ap__usage_fail(&ap__cmd_model, "the action is new, info, merge or grow, got `%s`", args.v[0]);
+        return ap__usage_fail(&ap__cmd_model, "the action is new, info, merge, grow or convert, got `%s`", args.v[0]);
     }
     return status == AP_OK ? AP_EXIT_OK : ap__cli_fail(&err);
 }
 
 const struct ap_command ap__cmd_model = {
     .name = "model",
-    .summary = "make, describe, merge and deepen model folders",
-    .usage = "new DIR | info DIR | merge DIR --adapter DIR --out DIR | grow DIR --layers N --out DIR",
+    .summary = "make, describe, merge, deepen and convert models",
+    .usage = "new DIR | info DIR | merge DIR --adapter DIR --out DIR | grow DIR --layers N --out DIR | "
+             "convert MODEL --out DIR|FILE.gguf",
     .options = options,
     .example = "apprentice model info models/student\n"
-               "apprentice model merge models/student --adapter runs/demo-1/dpo --out better",
+               "apprentice model merge models/student --adapter runs/demo-1/dpo --out better\n"
+               "apprentice model convert models/student --out student.gguf --dtype q8_0",
     .run = run,
 };
