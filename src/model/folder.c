@@ -24,28 +24,37 @@ static ap_status copy_if_there(const char *from, const char *to, const char *nam
     return status;
 }
 
-/* Consumes value. */
-static ap_status write_json(json_t *value, const char *to, const char *name, struct ap_err *err)
+static ap_status write_json(const json_t *value, const char *to, const char *name, struct ap_err *err)
 {
     char *path = ap__path_join(to, name), *text = json_dumps(value, JSON_INDENT(1));
     ap_status status = path != NULL && text != NULL ? ap__file_write(path, text, strlen(text), err)
                                                     : ap__fail(err, AP_E_MEMORY, name, "out of memory");
     free(text);
     ap__free(path);
-    json_decref(value);
     return status;
 }
 
+ap_status ap__folder_write_tokenizer(const json_t *tokenizer, const json_t *config, const char *to, struct ap_err *err)
+{
+    AP_TRY(ap__mkdirs(to, err));
+    AP_TRY(write_json(tokenizer, to, "tokenizer.json", err));
+    return write_json(config, to, "tokenizer_config.json", err);
+}
+
 /* A GGUF file has no such files; they are made from its metadata. */
-static ap_status write_tokenizer(const char *from, const char *to, struct ap_err *err)
+static ap_status write_from_gguf(const char *from, const char *to, struct ap_err *err)
 {
     json_t *tokenizer = NULL, *config = NULL;
     char *place = NULL;
-    AP_TRY(ap__tokenizer_files_load(from, &tokenizer, &place, err));
+    ap_status status = ap__tokenizer_files_load(from, &tokenizer, &place, err);
+    if (status == AP_OK)
+        status = ap__tokenizer_files_config(from, &config, err);
+    if (status == AP_OK)
+        status = ap__folder_write_tokenizer(tokenizer, config, to, err);
+    json_decref(config);
+    json_decref(tokenizer);
     ap__free(place);
-    AP_TRY(write_json(tokenizer, to, "tokenizer.json", err));
-    AP_TRY(ap__tokenizer_files_config(from, &config, err));
-    return write_json(config, to, "tokenizer_config.json", err);
+    return status;
 }
 
 ap_status ap__folder_copy_tokenizer(const char *from, const char *to, struct ap_err *err)
@@ -55,7 +64,7 @@ ap_status ap__folder_copy_tokenizer(const char *from, const char *to, struct ap_
                                         "vocab.json",          "merges.txt",            "tokenizer.model"};
     AP_TRY(ap__mkdirs(to, err));
     if (ap__gguf_is(from))
-        return write_tokenizer(from, to, err);
+        return write_from_gguf(from, to, err);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         AP_TRY(copy_if_there(from, to, names[i], err));
     return AP_OK;
