@@ -257,7 +257,7 @@ ap_status ap__jval_slice(struct ap_jrun *run, struct ap_jval v, const struct ap_
         return ap__jrun_undefined(run, v);
     if (!sliceable || !read_bound(bound[0], 0, &start) || !read_bound(bound[1], 0, &stop) ||
         !read_bound(bound[2], 1, &step) || !ap__jval_len(v, &n))
-        return nothing(run, v, AP_JTEXT("slice"), out);
+        return ap__jrun_fail(run, "'%s' object cannot be sliced so", ap__jval_type(v));
     if (step == 0)
         return ap__jrun_fail(run, "slice step cannot be zero");
     step = step < -n - 1 ? -n - 1 : step > n + 1 ? n + 1 : step; /* longer steps reach no further */

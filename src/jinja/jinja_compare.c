@@ -12,13 +12,34 @@
 
 static ap_status equal(struct ap_jrun *run, struct ap_jval a, struct ap_jval b, bool *out);
 
+/* Exactly, as Python does: a double of the integer may be another number. */
+static int compare_with_float(int64_t i, double f)
+{
+    if (isnan(f))
+        return 2;
+    if (fabs(f) >= 9.3e18)
+        return f > 0 ? -1 : 1;
+    __extension__ typedef __int128 wide; /* holds the whole part of f even where an int64_t does not */
+    wide whole = (wide)f;
+    if (i != whole)
+        return i < whole ? -1 : 1;
+    double rest = f - trunc(f);
+    return rest > 0 ? -1 : rest < 0;
+}
+
 static int compare_numbers(struct ap_jval a, struct ap_jval b)
 {
     if (ap__jval_is_integer(a) && ap__jval_is_integer(b)) {
         int64_t x = ap__jval_integer(a), y = ap__jval_integer(b);
         return (x > y) - (x < y);
     }
-    double x = ap__jval_number(a), y = ap__jval_number(b);
+    if (ap__jval_is_integer(a))
+        return compare_with_float(ap__jval_integer(a), b.f);
+    if (ap__jval_is_integer(b)) {
+        int order = compare_with_float(ap__jval_integer(b), a.f);
+        return order == 2 ? 2 : -order;
+    }
+    double x = a.f, y = b.f;
     return x < y ? -1 : x > y ? 1 : x == y ? 0 : 2; /* 2: not a number */
 }
 

@@ -183,18 +183,31 @@ static ap_status parse_bound(struct ap_jparser *p, struct ap_jnode **out)
     return ap__jparse_is(p, ":") || ap__jparse_is(p, "]") ? AP_OK : ap__jparse_expr(p, out);
 }
 
+/* a[x, y] and a[]: the index is a tuple. */
+static ap_status parse_tuple_index(struct ap_jparser *p, struct ap_jnode *first, struct ap_jnode **out)
+{
+    struct ap_jnode *item;
+    AP_TRY(ap__jnode_new(p, AP_JN_TUPLE, out));
+    if (first)
+        AP_TRY(ap__jbody_add(p, &(*out)->body, first));
+    while (ap__jparse_skip(p, ",")) {
+        AP_TRY(ap__jparse_expr(p, &item));
+        AP_TRY(ap__jbody_add(p, &(*out)->body, item));
+    }
+    return AP_OK;
+}
+
 static ap_status parse_subscript(struct ap_jparser *p, struct ap_jnode **node)
 {
     struct ap_jnode *first, *out;
     p->token++;
     AP_TRY(parse_bound(p, &first));
-    if (!first && !ap__jparse_is(p, ":"))
-        return ap__jparse_fail(p, "an index is expected");
-    if (!ap__jparse_skip(p, ":")) {
+    if (!ap__jparse_is(p, ":")) {
+        if (!first || ap__jparse_is(p, ","))
+            AP_TRY(parse_tuple_index(p, first, &first));
         AP_TRY(two(p, AP_JN_ITEM, AP_JOP_NOT, *node, first, &out));
-        if (ap__jparse_is(p, ","))
-            return ap__jparse_fail(p, "an index has one dimension");
     } else {
+        p->token++;
         AP_TRY(two(p, AP_JN_SLICE, AP_JOP_NOT, *node, first, &out));
         AP_TRY(parse_bound(p, &out->c));
         if (ap__jparse_skip(p, ":"))

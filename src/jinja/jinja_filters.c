@@ -191,6 +191,8 @@ static double round_to(double f, int64_t digits)
 static int64_t round_integer(int64_t i, int64_t digits)
 {
     int64_t unit = 1;
+    if (digits >= 0)
+        return i;
     for (; digits < 0; digits++)
         if (__builtin_mul_overflow(unit, (int64_t)10, &unit))
             return 0;
@@ -198,7 +200,7 @@ static int64_t round_integer(int64_t i, int64_t digits)
     i -= rest;
     if (rest < 0 ? -rest > half || (-rest == half && (i / unit) % 2) : rest > half || (rest == half && (i / unit) % 2))
         i += rest < 0 ? -unit : unit;
-    return unit == 1 ? i + rest : i;
+    return i;
 }
 
 static ap_status filter_round(struct ap_jrun *run, struct ap_jval self, const struct ap_jval *slot,

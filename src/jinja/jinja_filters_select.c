@@ -43,6 +43,8 @@ static ap_status filter_map(struct ap_jrun *run, struct ap_jval self, const stru
     struct ap_jlist items;
     (void)slot;
     AP_TRY(begin(run, self, &items, out));
+    if (items.n == 0)
+        return AP_OK;
     if (args->n == 0 && keyword(args, "attribute"))
         return map_attribute(run, &items, args, out->list);
     if (args->n == 0 || args->v[0].kind != AP_J_STRING)
@@ -64,6 +66,8 @@ static ap_status choose(struct ap_jrun *run, struct ap_jval self, struct ap_jarg
     struct ap_jval path = nothing, value;
     const struct ap_jfunc *test = NULL;
     AP_TRY(begin(run, self, &items, out));
+    if (items.n == 0)
+        return AP_OK;
     if (by_attribute) {
         if (args.n == 0)
             return ap__jrun_fail(run, "Missing parameter for attribute name");

@@ -264,6 +264,20 @@ static ap_status read_percent_spec(struct percent *p, struct spec *spec)
     return AP_OK;
 }
 
+/* At least `precision` digits, all within the width. */
+static ap_status put_with_digits(struct ap_jrun *run, const struct spec *spec, struct ap_jval v)
+{
+    struct spec inner = *spec;
+    struct ap_jval text;
+    inner.width = spec->precision + (ap__jval_integer(v) < 0 || spec->sign) + (spec->alternate ? 2 : 0);
+    inner.fill = AP_JTEXT("0");
+    inner.align = '=';
+    size_t mark = ap__jrun_catch(run);
+    AP_TRY(put_number(run, &inner, v));
+    AP_TRY(ap__jrun_caught(run, mark, &text));
+    return put_padded(run, spec, "", text.text, spec->align);
+}
+
 static ap_status put_percent_number(struct percent *p, struct spec *spec, struct ap_jval v)
 {
     bool as_float = strchr("eEfFgG", spec->type) != NULL;
@@ -274,10 +288,8 @@ static ap_status put_percent_number(struct percent *p, struct spec *spec, struct
             return ap__jrun_fail(p->run, "an integer does not fit into 64 bits");
         v = ap__jval_int((int64_t)v.f);
     }
-    if (!as_float && spec->precision >= 0 && spec->width < spec->precision) { /* digits at least */
-        spec->width = spec->precision + (ap__jval_integer(v) < 0 || spec->sign);
-        spec->zero = true;
-    }
+    if (!as_float && spec->precision >= 0)
+        return put_with_digits(p->run, spec, v);
     if (spec->zero && spec->align == '>') {
         spec->fill = AP_JTEXT("0");
         spec->align = '=';
@@ -344,14 +356,18 @@ struct braces {
     struct ap_jrun *run;
     const struct ap_jargs *args;
     size_t automatic; /* fields without a number so far */
+    bool by_number;   /* there was one with a number: the two do not mix */
 };
 
 static ap_status argument(struct braces *b, struct ap_jtext name, struct ap_jval *out)
 {
     int64_t index;
     bool numbered = ap__jtext_to_int(name, 10, &index) && name.s[0] != '-' && name.s[0] != '+';
+    b->by_number |= numbered;
     if (name.n == 0)
         index = (int64_t)b->automatic++;
+    if (b->by_number && b->automatic)
+        return ap__jrun_fail(b->run, "fields with and without numbers cannot be mixed in a format");
     if (name.n == 0 || numbered) {
         if (index < 0 || (size_t)index >= b->args->n)
             return ap__jrun_fail(b->run, "Replacement index %d out of range for positional args tuple", (int)index);

@@ -41,7 +41,7 @@ static ap_status put_string(struct ap_jrun *run, struct ap_jtext t, bool ascii)
     for (size_t at = 0, width; at < t.n; at += width) {
         int32_t c = ap__jtext_char(t, at);
         width = ap__jtext_width(t, at);
-        if (c >= 0x20 && c != '"' && c != '\\' && !(ascii && c > 0x7F))
+        if (c >= 0x20 && c != '"' && c != '\\' && !(ascii && c >= 0x7F))
             continue;
         AP_TRY(ap__jrun_emit(run, t.s + plain, at - plain));
         AP_TRY(put_special(run, c));

@@ -117,7 +117,7 @@ static ap_status repr_list(struct ap_jrun *run, const struct ap_jlist *list)
         [AP_J_ITEMS] = {"dict_items([", "])"},
     };
     if (list->flavour == AP_J_GENERATOR)
-        return ap__jrun_puts(run, "<generator object>");
+        return ap__jrun_fail(run, "a generator cannot be printed; put it through the filter list or join");
     AP_TRY(ap__jrun_puts(run, marks[list->flavour][0]));
     AP_TRY(repr_items(run, list));
     if (list->flavour == AP_J_TUPLE && list->n == 1)
@@ -145,6 +145,13 @@ static ap_status repr_range(struct ap_jrun *run, const struct ap_jrange *r)
         snprintf(text, sizeof text, "range(%" PRId64 ", %" PRId64 ")", r->start, r->stop);
     else
         snprintf(text, sizeof text, "range(%" PRId64 ", %" PRId64 ", %" PRId64 ")", r->start, r->stop, r->step);
+    return ap__jrun_puts(run, text);
+}
+
+static ap_status repr_loop(struct ap_jrun *run, const struct ap_jloop *l)
+{
+    char text[80];
+    snprintf(text, sizeof text, "<LoopContext %zu/%zu>", l->at + 1, l->n);
     return ap__jrun_puts(run, text);
 }
 
@@ -197,6 +204,7 @@ static ap_status repr(struct ap_jrun *run, struct ap_jval v)
     case AP_J_MACRO:
         return repr_macro(run, v.macro);
     case AP_J_LOOP:
+        return repr_loop(run, v.loop);
     case AP_J_FUNCTION:
     case AP_J_METHOD:
         break;
