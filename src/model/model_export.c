@@ -1,17 +1,15 @@
 /* model_export.c - write a trained model in one of the formats.
  *
- *     hf         save.c in the base's layout, and its tokenizer's files
- *     peft       peft.c
- *     gguf       gguf_write.c asks for merged tensors one at a time
- *     gguf-lora  gguf_write.c; scales that differ between linears go into B */
+ *     hf               save.c in the base's layout, and its tokenizer's files
+ *     peft             peft.c
+ *     gguf, gguf-lora  save_gguf.c */
 #include "model/model_export.h"
 
 #include "base/file.h"
 #include "base/text.h"
 #include "model/folder.h"
-#include "model/gguf_write.h"
-#include "model/lora.h"
 #include "model/save.h"
+#include "model/save_gguf.h"
 #include <string.h>
 
 static const char *const format_name[AP_EXPORT_FORMATS] = {"hf", "peft", "gguf", "gguf-lora"};
@@ -76,99 +74,17 @@ static ap_status write_hf(const struct ap_export *e, const struct ap_model *m, s
     if (!e->cast && !folder)
         AP_TRY(stored_dtype(e, &how.dtype, err));
     AP_TRY(ap__model_save_as(m, e->out, &how, err));
-    return folder ? ap__folder_copy_tokenizer(e->base, e->out, err) : AP_OK;
+    return ap__folder_copy_tokenizer(e->base, e->out, err);
 }
 
 /* ---- gguf ---- */
 
-/* What gguf_write.c is called back with. */
-struct merger {
-    const struct ap_model *m;
-    double *scratch; /* (widest row,) */
-};
-
-static ap_status merged_values(void *context, size_t i, float *out, struct ap_err *err)
-{
-    const struct merger *g = context;
-    int32_t rows, cols;
-    (void)err;
-    ap__slot_shape(g->m, (int32_t)i, &rows, &cols);
-    ap__merged_rows(g->m, (int32_t)i, 0, rows, out, g->scratch);
-    return AP_OK;
-}
-
-static void list_slots(const struct ap_model *m, struct ap_gguf_tensor *tensor, int32_t *widest)
-{
-    *widest = 1;
-    for (int32_t i = 0; i < m->weight_count; i++) {
-        const struct ap_matrix *W = &m->weight[i].W;
-        tensor[i] = (struct ap_gguf_tensor){m->weight[i].name, W->rows, W->cols};
-        *widest = W->cols > *widest ? W->cols : *widest;
-    }
-}
-
 static ap_status write_gguf(const struct ap_export *e, const struct ap_model *m, struct ap_err *err)
 {
-    int32_t widest;
     enum ap_dtype dtype = e->dtype;
-    struct merger merger = {.m = m};
-    struct ap_gguf_tensor *tensor = ap__alloc_array((size_t)m->weight_count, sizeof *tensor);
-    if (tensor == NULL)
-        return ap__fail(err, AP_E_MEMORY, e->out, "no memory for a list of tensors");
-    list_slots(m, tensor, &widest);
-    merger.scratch = ap__alloc_array((size_t)widest, sizeof *merger.scratch);
-    ap_status status = merger.scratch != NULL ? AP_OK : ap__fail(err, AP_E_MEMORY, e->out, "no memory for merging");
-    if (status == AP_OK && !e->cast)
-        status = stored_dtype(e, &dtype, err);
-    struct ap_gguf_model model = {.name = ap__path_base(e->base), .config = &m->config, .tokenizer = e->base,
-                                  .tensor = tensor, .tensors = (size_t)m->weight_count, .values = merged_values,
-                                  .context = &merger};
-    if (status == AP_OK)
-        status = ap__gguf_write_model(e->out, &model, dtype, NULL, err);
-    ap__free(merger.scratch);
-    ap__free(tensor);
-    return status;
-}
-
-/* ---- gguf-lora ---- */
-
-/* The file has one alpha; a linear whose scale is not alpha/R gets the rest of it into B. */
-static ap_status list_pair(const struct ap_model *m, int32_t i, struct ap_arena *arena, struct ap_gguf_lora *out,
-                           struct ap_err *err)
-{
-    const struct ap_lora_pair *p = &m->pair[i];
-    int32_t R = p->A.rows;
-    char module[64];
-    ap__lora_module(m, i / AP_LINEAR_COUNT, i % AP_LINEAR_COUNT, module);
-    float *b = p->b, rest = p->scale / (m->lora.alpha / (float)R);
-    const char *name = ap__arena_strdup(arena, module);
-    if (rest != 1.0f) {
-        int64_t n = (int64_t)p->B.rows * R;
-        b = ap__arena_alloc(arena, (size_t)n * sizeof *b);
-        for (int64_t k = 0; b != NULL && k < n; k++)
-            b[k] = rest * p->b[k];
-    }
-    *out = (struct ap_gguf_lora){name, R, p->A.cols, p->B.rows, p->a, b};
-    return name != NULL && b != NULL ? AP_OK : ap__fail(err, AP_E_MEMORY, module, "no memory for an adapter's factor");
-}
-
-static ap_status write_gguf_lora(const struct ap_export *e, const struct ap_model *m, struct ap_err *err)
-{
-    struct ap_arena arena;
-    size_t n = 0;
-    struct ap_gguf_lora *list = ap__alloc_array((size_t)(m->config.L * AP_LINEAR_COUNT), sizeof *list);
-    if (list == NULL)
-        return ap__fail(err, AP_E_MEMORY, e->out, "no memory for a list of factors");
-    ap__arena_init(&arena, 0);
-    ap_status status = AP_OK;
-    for (int32_t i = 0; i < m->config.L * AP_LINEAR_COUNT && status == AP_OK; i++)
-        if (m->pair[i].a != NULL)
-            status = list_pair(m, i, &arena, &list[n++], err);
-    if (status == AP_OK)
-        status = ap__gguf_write_lora(e->out, ap__path_base(e->base), &m->config, m->lora.alpha, list, n, err);
-    ap__arena_deinit(&arena);
-    ap__free(list);
-    return status;
+    if (!e->cast)
+        AP_TRY(stored_dtype(e, &dtype, err));
+    return ap__model_save_gguf(m, e->out, ap__path_base(e->base), e->base, dtype, NULL, err);
 }
 
 ap_status ap__export_write(const struct ap_export *e, struct ap_err *err)
@@ -181,7 +97,7 @@ ap_status ap__export_write(const struct ap_export *e, struct ap_err *err)
     case AP_EXPORT_HF: status = write_hf(e, m, err); break;
     case AP_EXPORT_PEFT: status = ap__lora_save(m, e->out, e->base_name != NULL ? e->base_name : e->base, err); break;
     case AP_EXPORT_GGUF: status = write_gguf(e, m, err); break;
-    default: status = write_gguf_lora(e, m, err);
+    default: status = ap__lora_save_gguf(m, e->out, ap__path_base(e->base), err);
     }
     ap__model_free(m);
     return status;
