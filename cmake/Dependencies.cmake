@@ -8,7 +8,7 @@ if(AP_FUZZ) # one thread; clang's own OpenMP would be a second one beside OpenBL
 else()
   find_package(OpenMP REQUIRED COMPONENTS C)
 endif()
-pkg_check_modules(AP_DEPS REQUIRED IMPORTED_TARGET z3 gmp sqlite3 jansson yaml-0.1 libpcre2-8 libutf8proc)
+pkg_check_modules(AP_DEPS REQUIRED IMPORTED_TARGET z3 gmp sqlite3 jansson yaml-0.1 libpcre2-8 libutf8proc libcurl)
 
 # The OpenMP build of OpenBLAS, by its own folder: the reference BLAS is 50 times slower, and the
 # pthread build has a second pool of threads beside OpenMP's.
@@ -30,7 +30,7 @@ endif()
 
 add_library(ap_dependencies INTERFACE)
 target_include_directories(ap_dependencies SYSTEM INTERFACE ${AP_OPENBLAS_INCLUDE} ${AP_UTHASH_INCLUDE})
-target_link_libraries(ap_dependencies INTERFACE PkgConfig::AP_DEPS ${AP_OPENBLAS} OpenMP::OpenMP_C m)
+target_link_libraries(ap_dependencies INTERFACE PkgConfig::AP_DEPS ${AP_OPENBLAS} OpenMP::OpenMP_C ${CMAKE_DL_LIBS} m)
 
 # Find that very OpenBLAS at run time too, whatever `update-alternatives` points to.
 get_filename_component(AP_OPENBLAS_DIR ${AP_OPENBLAS} DIRECTORY)

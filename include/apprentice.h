@@ -99,6 +99,7 @@ struct ap_function {
     ap_status (*run)(struct ap_invocation *call);
     const struct ap_state_kind *state; /* or NULL */
     void *user_data;                   /* borrowed */
+    const char *schema; /* JSON Schema of the arguments, for models that get one; NULL = made from params */
 };
 
 /* A registry has Reasoning(reasoning) and Answer(value) from the start. */

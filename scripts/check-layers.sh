@@ -5,7 +5,7 @@
 set -uo pipefail
 cd "${1:-$(dirname "$0")/..}" || exit 2
 
-LAYERS="base jinja tensor tree model functions llm agent tasks store preference train evaluate report run cli"
+LAYERS="base jinja tensor tree model functions outside llm agent tasks store preference train evaluate report run cli"
 MAX_LINES=650
 violations=0
 
@@ -65,7 +65,10 @@ check_includes() { # file layer
 check_calls() { # file
     local number text
     while IFS=: read -r number text; do
-        case $1 in src/base/progress.c) [[ $text =~ stderr ]] && continue ;; esac
+        case $1 in
+            src/base/progress.c) [[ $text =~ stderr ]] && continue ;;
+            src/outside/sandbox.c) [[ $text =~ _exit ]] && continue ;; # in the child, after the fork
+        esac
         complain "$1:$number" "the library never prints and never exits: $(echo "$text" | sed 's/^ *//')"
     done < <(bare "$1" | grep -nE '(^|[^A-Za-z0-9_.>])((v?printf|puts|putchar|perror|exit|_exit|abort|assert) *\(|stdout|stderr)')
     # free alone is no sin: libraries hand out memory that must go back to the C library.

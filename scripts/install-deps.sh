@@ -18,6 +18,7 @@ libsqlite3-dev          the store of a run
 libjansson-dev          JSON
 libyaml-dev             YAML: recipes and tasks
 libpcre2-dev            regular expressions of tokenizers
+libcurl4-openssl-dev    HTTP: MCP servers and teachers behind an address
 libutf8proc-dev         Unicode classes and normal forms
 uthash-dev              hash tables
 libcmocka-dev           unit tests

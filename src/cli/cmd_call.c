@@ -1,9 +1,10 @@
 /* cmd_call.c - `apprentice call`: run function calls as a model would write them.
  *
- *   SET 'Sum(a=2, b=-3)' ['...' ...]  -->  one env for all  -->  results on stdout,
+ *   SET or TASK.yaml 'Sum(a=2, b=-3)' ['...' ...]  -->  one env for all  -->  results on stdout,
  *                                                                error observations on stderr, exit 1 */
 #include "base/json.h"
 #include "cli/command.h"
+#include "cli/functions.h"
 #include "functions/registry.h"
 
 #include <stdio.h>
@@ -11,30 +12,15 @@
 
 static bool as_json, list, schema;
 
+static struct ap_option_list plugins;
+
 static const struct ap_option options[] = {
     AP_OPTION_FLAG("list", &list, "print the help of SET's functions, as it stands in prompts"),
     AP_OPTION_FLAG("schema", &schema, "print SET's functions as OpenAI tools (JSON)"),
     AP_OPTION_FLAG("json", &as_json, "print one JSON line per call"),
+    AP_OPTION_PLUGIN(&plugins),
     AP_OPTION_END,
 };
-
-/* "math" or "math,fol" or "Sum,Prove" */
-static ap_status select_functions(const char *names, struct ap_registry **out, struct ap_err *err)
-{
-    char name[AP_CALL_MAX_NAME + 1];
-    AP_TRY(ap__registry_new(out, err));
-    ap_status status = AP_OK;
-    while (status == AP_OK && *names != '\0') {
-        size_t n = strcspn(names, ",");
-        snprintf(name, sizeof name, "%.*s", n < sizeof name ? (int)n : (int)sizeof name - 1, names);
-        status = ap__registry_add_builtin(*out, name, err);
-        names += n + (names[n] == ',');
-    }
-    if (status == AP_OK)
-        return AP_OK;
-    ap__registry_free(*out);
-    return status;
-}
 
 static ap_status print_list(const struct ap_registry *registry, struct ap_err *err)
 {
@@ -94,22 +80,23 @@ static int run(int argc, char **argv)
 {
     struct ap_args args;
     struct ap_err err = {0};
-    struct ap_registry *registry;
+    struct ap_functions functions;
     int errors = 0, rc = ap__options_parse(&ap__cmd_call, argc, argv, 1, AP_ARGS_MAX, &args);
     if (rc >= 0)
         return rc;
     if (args.n == 1 && !list && !schema)
         return ap__usage_fail(&ap__cmd_call, "there is no call; --list shows the functions of `%s`", args.v[0]);
-    ap_status status = select_functions(args.v[0], &registry, &err);
+    ap_status status = ap__functions_open(args.v[0], &plugins, &functions, &err);
     if (status != AP_OK)
         return ap__cli_fail(&err);
+    const struct ap_registry *registry = functions.registry;
     if (list)
         status = print_list(registry, &err);
     if (status == AP_OK && schema)
         status = print_value(ap__registry_schema(registry), &err);
     if (status == AP_OK)
         status = run_calls(registry, args.v + 1, args.n - 1, &errors, &err);
-    ap__registry_free(registry);
+    ap__functions_close(&functions);
     if (status != AP_OK)
         return ap__cli_fail(&err);
     return errors > 0 ? AP_EXIT_FAILED : AP_EXIT_OK;
@@ -122,6 +109,7 @@ const struct ap_command ap__cmd_call = {
     .options = options,
     .example = "apprentice call math 'Sum(a=2, b=-3)'\n"
                "apprentice call fol \"AddPremise('Cat(tom)')\" \"Prove('exists x. Cat(x)')\"\n"
-               "apprentice call math --list",
+               "apprentice call math --list\n"
+               "apprentice call my-task.yaml \"Words(text='one two')\"",
     .run = run,
 };

@@ -29,6 +29,7 @@ static const struct ap_command *const commands[] = {
     &ap__cmd_compare,
     &ap__cmd_call,
     &ap__cmd_prove,
+    &ap__cmd_mcp,
     &ap__cmd_tokenize,
     &ap__cmd_model,
     NULL,

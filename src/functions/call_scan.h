@@ -22,6 +22,8 @@ bool ap__scan_is_name(const char *text); /* letters, digits, _; not too long */
 ap_status ap__scan_name(struct ap_scan *scan, char **out) AP_MUST_CHECK;
 ap_status ap__scan_string(struct ap_scan *scan, char **out) AP_MUST_CHECK; /* at a quote; out set on AP_OK only */
 ap_status ap__scan_value(struct ap_scan *scan, struct ap_value *out, int32_t depth) AP_MUST_CHECK;
+/* At a {: an object as the text of its JSON, a string value. */
+ap_status ap__scan_object(struct ap_scan *scan, struct ap_value *out) AP_MUST_CHECK;
 /* One call into a zeroed *call, which the caller releases on failure too. */
 ap_status ap__scan_python_call(struct ap_scan *scan, struct ap_call *call) AP_MUST_CHECK;
 ap_status ap__scan_json_call(struct ap_scan *scan, struct ap_call *call) AP_MUST_CHECK; /* at a { */

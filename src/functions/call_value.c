@@ -4,6 +4,7 @@
  *   'text'  "text"          string with Python's and JSON's escapes
  *   True False None         also true, false, null
  *   [1, 'a', [2]]           list
+ *   {"a": [1], 'b': True}   object, kept as the text of its JSON (call_object.c)
  *
  * A bare word is an error that reminds of quotes, since that is what models
  * forget. */
@@ -316,6 +317,8 @@ ap_status ap__scan_value(struct ap_scan *scan, struct ap_value *out, int32_t dep
         out->kind = AP_VALUE_LIST;
         return scan_items(scan, out, depth);
     }
+    if (c == '{')
+        return ap__scan_object(scan, out);
     if (letter(c))
         return scan_word(scan, out);
     if (c != '\0' && strchr("+-.0123456789", c) != NULL)

@@ -7,7 +7,9 @@
  * Shared state of functions (the premises of a chain) is made at the first
  * call and lives in the env. */
 #include "functions/invocation.h"
+#include "base/progress.h"
 #include "base/text.h"
+#include "functions/later.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -136,8 +138,11 @@ static void unreadable(struct ap_invocation *call, const char *text, size_t len,
 
 /* ---- binding arguments to parameters ---- */
 
-static bool type_fits(enum ap_type type, enum ap_value_kind kind)
+static bool type_fits(const struct ap_param *param, enum ap_value_kind kind)
 {
+    enum ap_type type = param->type;
+    if (kind == AP_VALUE_NONE && param->otherwise != NULL && strcmp(param->otherwise, "None") == 0)
+        return true; /* saying the default is fine */
     static const enum ap_value_kind kinds[] = {AP_VALUE_NONE, AP_VALUE_BOOL, AP_VALUE_NUMBER, AP_VALUE_STRING,
                                                AP_VALUE_LIST};
     return type == AP_TYPE_ANY || kinds[type] == kind;
@@ -203,10 +208,11 @@ static bool bind_arg(struct ap_invocation *call, struct ap_arg *arg, int32_t ind
         ap__invocation_say_error(call, "argument `%s` is given twice", name);
         return false;
     }
-    enum ap_type type = function->params[at < function->n_params ? at : function->n_params - 1].type;
+    const struct ap_param *param = &function->params[at < function->n_params ? at : function->n_params - 1];
+    enum ap_type type = param->type;
     if (json && type == AP_TYPE_NUMBER && arg->value.kind == AP_VALUE_STRING)
         read_number(&arg->value);
-    if (!type_fits(type, arg->value.kind)) {
+    if (!type_fits(param, arg->value.kind)) {
         static const enum ap_value_kind kinds[] = {AP_VALUE_NONE, AP_VALUE_BOOL, AP_VALUE_NUMBER, AP_VALUE_STRING,
                                                    AP_VALUE_LIST};
         ap__invocation_say_error(call, "`%s` must be %s, got %s", name, ap__value_kind_text(kinds[type]),
@@ -328,20 +334,101 @@ static ap_status hand_over(struct ap_invocation *call, struct ap_call_result *ou
     return ap__fail(call->err, AP_E_MEMORY, NULL, "no memory for an observation");
 }
 
+/* ---- calls that take their time ---- */
+
+struct ap_running {
+    struct ap_invocation call;
+    struct ap_later *later; /* NULL = the result is there */
+};
+
+void ap__running_free(struct ap_running *running)
+{
+    if (running == NULL)
+        return;
+    if (running->later != NULL)
+        running->later->ops->free(running->later);
+    for (int32_t i = 0; i < AP_CALL_MAX_ARGS; i++)
+        ap__value_deinit(&running->call.values[i]);
+    ap__free(running->call.answer);
+    ap__buf_deinit(&running->call.text);
+    ap__free(running);
+}
+
+ap_status ap__env_start(struct ap_env *env, const char *text, size_t len, struct ap_running **out, struct ap_err *err)
+{
+    struct ap_err local = {0};
+    struct ap_running *running = ap__alloc(sizeof *running);
+    *out = NULL;
+    if (running == NULL)
+        return ap__fail(err, AP_E_MEMORY, NULL, "no memory for a call");
+    struct ap_invocation *call = &running->call;
+    *call = (struct ap_invocation){.env = env, .registry = env->registry, .err = err != NULL ? err : &local};
+    call->err->code = AP_OK;
+    ap__buf_init(&call->text, 0);
+    ap_status status = parse_and_run(call, text, len);
+    running->later = call->later;
+    call->err = NULL;
+    if (status != AP_OK)
+        ap__running_free(running);
+    else
+        *out = running;
+    return status;
+}
+
+ap_status ap__running_advance(struct ap_running *running, bool *done, struct ap_err *err)
+{
+    struct ap_err local = {0};
+    struct ap_later *later = running->later;
+    *done = later == NULL;
+    if (later == NULL)
+        return AP_OK;
+    running->call.err = err != NULL ? err : &local;
+    ap_status status = later->ops->advance(later, &running->call, done);
+    running->call.err = NULL;
+    if (status == AP_OK && *done) {
+        running->later = NULL;
+        later->ops->free(later);
+    }
+    return status;
+}
+
+void ap__running_wait(struct ap_running *running, struct ap_waiter *waiter)
+{
+    if (running->later != NULL)
+        running->later->ops->wait(running->later, waiter);
+    else
+        ap__waiter_until(waiter, 0);
+}
+
+ap_status ap__running_finish(struct ap_running *running, struct ap_call_result *out, struct ap_err *err)
+{
+    struct ap_err local = {0};
+    memset(out, 0, sizeof *out);
+    running->call.err = err != NULL ? err : &local;
+    ap_status status = hand_over(&running->call, out);
+    ap__running_free(running);
+    return status;
+}
+
 ap_status ap__env_call(struct ap_env *env, const char *text, size_t len, struct ap_call_result *out,
                        struct ap_err *err)
 {
-    struct ap_err local = {0};
-    struct ap_invocation call = {.env = env, .registry = env->registry, .err = err != NULL ? err : &local};
+    struct ap_running *running;
+    struct ap_waiter waiter;
+    bool done = false;
     memset(out, 0, sizeof *out);
-    call.err->code = AP_OK;
-    ap__buf_init(&call.text, 0);
-    ap_status status = parse_and_run(&call, text, len);
+    AP_TRY(ap__env_start(env, text, len, &running, err));
+    ap_status status = ap__running_advance(running, &done, err);
+    while (status == AP_OK && !done) {
+        ap__waiter_init(&waiter);
+        ap__running_wait(running, &waiter);
+        ap__waiter_wait(&waiter);
+        status = ap__check_interrupt(err);
+        if (status == AP_OK)
+            status = ap__running_advance(running, &done, err);
+    }
     if (status == AP_OK)
-        status = hand_over(&call, out);
-    for (int32_t i = 0; i < AP_CALL_MAX_ARGS; i++)
-        ap__value_deinit(&call.values[i]);
-    ap__free(call.answer);
-    ap__buf_deinit(&call.text);
+        return ap__running_finish(running, out, err);
+    ap__running_free(running);
     return status;
 }

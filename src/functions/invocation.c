@@ -6,6 +6,7 @@
  *   ap__result_refusal  right call, no result        -> "Error: division by zero" */
 #include "functions/invocation.h"
 #include "base/text.h"
+#include "functions/later.h"
 #include <stdio.h>
 
 void ap__invocation_begin_error(struct ap_invocation *call)
@@ -155,5 +156,13 @@ ap_status ap__result_answer(struct ap_invocation *call)
     if (call->answer == NULL)
         return ap__fail(call->err, AP_E_MEMORY, NULL, "no memory for an answer");
     call->answered = true;
+    return AP_OK;
+}
+
+ap_status ap__result_later(struct ap_invocation *call, struct ap_later *later)
+{
+    if (call->later != NULL)
+        call->later->ops->free(call->later);
+    call->later = later;
     return AP_OK;
 }

@@ -15,6 +15,7 @@ struct ap_invocation {
     bool error, answered;
     bool example; /* an error that shows signature and example */
     char *answer;
+    struct ap_later *later; /* the result is still to come */
     struct ap_err *err;
 };
 

@@ -3,26 +3,24 @@
  *   core (Reasoning, Answer) + "math" + "fol" + the user's own
  *        '--> functions[] in order of registration, looked up by name
  *
- * Functions are borrowed constants; the registry owns only its array and the
- * prover that its envs share. */
+ * Functions are borrowed constants; the registry owns its array, the prover that
+ * its envs share, and what it was given to keep. */
 #include "functions/registry.h"
 #include "functions/call_scan.h"
+#include "functions/function_sets.h"
 #include "functions/prover.h"
-#include "base/text.h"
 #include <string.h>
 
 struct ap_registry {
     const struct ap_function **functions; /* (n,) */
     size_t n, cap;
     struct ap_prover *prover;
+    struct kept {
+        void *object;
+        void (*release)(void *object);
+    } *kept; /* (n_kept,) */
+    size_t n_kept, kept_cap;
 };
-
-static const struct {
-    const char *name;
-    const struct ap_function *(*functions)(int32_t *n);
-} sets[] = {{"math", ap__math_functions}, {"fol", ap__fol_functions}};
-
-enum { N_SETS = sizeof sets / sizeof *sets };
 
 static ap_status add_set(struct ap_registry *registry, const struct ap_function *functions, int32_t n,
                          struct ap_err *err)
@@ -57,6 +55,9 @@ void ap__registry_free(struct ap_registry *registry)
 {
     if (registry == NULL)
         return;
+    while (registry->n_kept-- > 0) /* the last first: it may stand on those before */
+        registry->kept[registry->n_kept].release(registry->kept[registry->n_kept].object);
+    ap__free(registry->kept);
     ap__prover_free(registry->prover);
     ap__free(registry->functions);
     ap__free(registry);
@@ -113,57 +114,30 @@ ap_status ap__registry_add(struct ap_registry *registry, const struct ap_functio
     return AP_OK;
 }
 
-/* The built-in function of that name, or NULL. */
-static const struct ap_function *find_builtin(const char *name)
+ap_status ap__registry_keep(struct ap_registry *registry, void *object, void (*release)(void *object),
+                            struct ap_err *err)
 {
-    for (size_t s = 0; s < N_SETS; s++) {
-        int32_t n;
-        const struct ap_function *functions = sets[s].functions(&n);
-        for (int32_t i = 0; i < n; i++) {
-            if (strcmp(functions[i].name, name) == 0)
-                return &functions[i];
-        }
-    }
-    return NULL;
-}
-
-static ap_status fail_unknown(const char *name, struct ap_err *err)
-{
-    const char *names[64];
-    size_t count = 0;
-    for (size_t s = 0; s < N_SETS; s++) {
-        int32_t n;
-        const struct ap_function *functions = sets[s].functions(&n);
-        names[count++] = sets[s].name;
-        for (int32_t i = 0; i < n && count < sizeof names / sizeof *names; i++)
-            names[count++] = functions[i].name;
-    }
-    const char *near = ap__nearest(name, names, count);
-    if (near != NULL)
-        return ap__fail(err, AP_E_NOT_FOUND, NULL, "there is no function or set `%.64s`; did you mean `%s`?", name,
-                        near);
-    return ap__fail(err, AP_E_NOT_FOUND, NULL, "there is no function or set `%.64s`; the sets are `math` and `fol`",
-                    name);
+    ap_status status = ap__grow((void **)&registry->kept, &registry->kept_cap, registry->n_kept + 1,
+                                sizeof *registry->kept, err);
+    if (status == AP_OK)
+        registry->kept[registry->n_kept++] = (struct kept){object, release};
+    else
+        release(object);
+    return status;
 }
 
 ap_status ap__registry_add_builtin(struct ap_registry *registry, const char *name, struct ap_err *err)
 {
     int32_t n;
-    for (size_t s = 0; s < N_SETS; s++) {
-        if (strcmp(sets[s].name, name) == 0) {
-            const struct ap_function *functions = sets[s].functions(&n);
-            return add_set(registry, functions, n, err);
-        }
-    }
+    struct ap_function_set set;
     const struct ap_function *core = ap__core_functions(&n);
     for (int32_t i = 0; i < n; i++) {
         if (strcmp(core[i].name, name) == 0)
             return AP_OK; /* always there */
     }
-    const struct ap_function *function = find_builtin(name);
-    if (function == NULL)
-        return fail_unknown(name, err);
-    return add_set(registry, function, 1, err);
+    if (!ap__function_set_find(name, &set))
+        return ap__function_set_fail(name, err);
+    return add_set(registry, set.functions, set.n, err);
 }
 
 ap_status ap__registry_select(const char *const *names, int32_t n, struct ap_registry **out, struct ap_err *err)
@@ -252,8 +226,10 @@ static json_t *param_schema(const struct ap_param *param)
     return schema;
 }
 
-static json_t *params_schema(const struct ap_function *function)
+json_t *ap__function_schema(const struct ap_function *function)
 {
+    if (function->schema != NULL)
+        return json_loads(function->schema, 0, NULL);
     json_t *properties = json_object(), *required = json_array();
     for (int32_t i = 0; i < function->n_params; i++) {
         const struct ap_param *param = &function->params[i];
@@ -274,7 +250,7 @@ json_t *ap__registry_schema(const struct ap_registry *registry)
     for (size_t i = 0; i < registry->n && tools != NULL; i++) {
         const struct ap_function *function = registry->functions[i];
         json_t *tool = json_pack("{s:s, s:{s:s, s:s, s:o}}", "type", "function", "function", "name", function->name,
-                                 "description", function->description, "parameters", params_schema(function));
+                                 "description", function->description, "parameters", ap__function_schema(function));
         if (tool == NULL || json_array_append_new(tools, tool) != 0) {
             json_decref(tools);
             return NULL;

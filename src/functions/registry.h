@@ -26,6 +26,13 @@ ap_status ap__registry_new(struct ap_registry **out, struct ap_err *err) AP_MUST
 void ap__registry_free(struct ap_registry *registry);
 ap_status ap__registry_add(struct ap_registry *registry, const struct ap_function *function,
                            struct ap_err *err) AP_MUST_CHECK;
+/* Release `object` when the registry is freed (at once on failure): for functions that are made at run time. */
+ap_status ap__registry_keep(struct ap_registry *registry, void *object, void (*release)(void *object),
+                            struct ap_err *err) AP_MUST_CHECK;
+/* Make a set of functions known to ap__registry_add_builtin in this whole program; the same again is fine.
+ * Everything is borrowed for good. */
+ap_status ap__registry_offer(const char *name, const struct ap_function *functions, int32_t n,
+                             struct ap_err *err) AP_MUST_CHECK;
 /* name: a set ("math", "fol") or one built-in function; adding twice is fine.
  * AP_E_NOT_FOUND with the nearest name. */
 ap_status ap__registry_add_builtin(struct ap_registry *registry, const char *name,
@@ -45,6 +52,8 @@ void ap__function_signature(const struct ap_function *function, struct ap_buf *o
 const char *ap__function_arg_name(const struct ap_function *function, int32_t i, char buffer[24]);
 /* One line per function: signature, description, example. */
 void ap__registry_help(const struct ap_registry *registry, struct ap_buf *out);
+/* JSON Schema of a function's arguments; a new reference; NULL = out of memory. */
+json_t *ap__function_schema(const struct ap_function *function);
 /* OpenAI tools array; the caller owns it; NULL = out of memory. */
 json_t *ap__registry_schema(const struct ap_registry *registry);
 

@@ -1,7 +1,7 @@
 /* task.c - a task's YAML file to a struct ap_task.
  *
  *   prompt: text                 what the model is told
- *   functions: [Sum, Product]    names or sets of built-in functions
+ *   functions: [Sum, Product]    names or sets of built-in functions, or outside/functions_yaml.h's entries
  *   bootstrap: [Sum(2, 3)]       calls shown with their results before the question
  *   limits: {steps: 14, bad_calls: 3, call_tokens: 96}
  *   problems: {generator: math-word, profile: short}  or  {file: F, format: jsonl}
@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "base/yaml.h"
 #include "functions/prover.h"
+#include "outside/functions_yaml.h"
 #include "tasks/task_storage.h"
 #include <stdio.h>
 #include <string.h>
@@ -60,24 +61,35 @@ static ap_status read_texts(struct reader *r, const struct ap_yaml *node, int32_
     return AP_OK;
 }
 
-static ap_status read_functions(struct reader *r)
+/* A name, or an outside function. */
+static ap_status read_function(struct reader *r, const struct ap_yaml *node)
 {
-    const struct ap_yaml *node = ap__yaml_get(r->doc->root, "functions");
-    char **names;
-    int32_t n;
     struct ap_err why;
-    if (!node)
-        return ap__yaml_fail(r->doc, r->doc->root, r->err, "`functions` is missing");
-    AP_TRY(read_texts(r, node, MAX_FUNCTIONS, &names, &n));
-    ap_status st = ap__registry_select((const char *const *)names, n, &r->task->functions, &why);
-    if (st == AP_E_NOT_FOUND || st == AP_E_ARG) {
+    if (node->kind != AP_YAML_SCALAR)
+        return ap__functions_add_yaml(r->task->functions, r->doc, node, r->err);
+    ap_status st = ap__registry_add_builtin(r->task->functions, node->text, &why);
+    if (st == AP_E_NOT_FOUND || st == AP_E_ARG || st == AP_E_EXISTS) {
         (void)ap__yaml_fail(r->doc, node, r->err, "%s", why.message);
         r->err->code = st;
     } else if (st != AP_OK) {
         *r->err = why;
     }
-    r->task->agent.functions = r->task->functions;
     return st;
+}
+
+static ap_status read_functions(struct reader *r)
+{
+    const struct ap_yaml *node = ap__yaml_get(r->doc->root, "functions");
+    if (!node)
+        return ap__yaml_fail(r->doc, r->doc->root, r->err, "`functions` is missing");
+    int32_t n = node->kind == AP_YAML_LIST ? node->count : 1;
+    if (n > MAX_FUNCTIONS)
+        return ap__yaml_fail(r->doc, node, r->err, "`functions` has %d items; at most %d are possible", n, MAX_FUNCTIONS);
+    AP_TRY(ap__registry_new(&r->task->functions, r->err));
+    r->task->agent.functions = r->task->functions;
+    for (int32_t i = 0; i < n; i++)
+        AP_TRY(read_function(r, node->kind == AP_YAML_LIST ? node->child[i] : node));
+    return AP_OK;
 }
 
 static ap_status read_bootstrap(struct reader *r)
