@@ -10,7 +10,7 @@
  * time, so that other programs on the machine count less. */
 #include "base/progress.h"
 #include "base/rng.h"
-#include "tensor/backend.h"
+#include "tensor/quant.h"
 #include "tensor/cpu.h"
 
 #include <omp.h>
@@ -104,11 +104,13 @@ static void bench_product(int32_t T, int32_t O, int32_t I, enum ap_dtype dtype, 
 {
     struct ap_arena_mark mark = ap__arena_mark(&arena);
     size_t n = (size_t)O * (size_t)I;
+    size_t size = ap__matrix_bytes(dtype, O, I);
     float *W = numbers(n);
-    void *stored = take(n, ap__dtype_size(dtype));
-    ap__dtype_from_f32(stored, W, dtype, n);
+    void *stored = take(size, 1);
     struct product p = {T, O, I, numbers((size_t)T * (size_t)O), numbers((size_t)T * (size_t)I), W, {dtype, O, I, stored}};
-    double flops = 2.0 * T * O * I, bytes = (double)n * (double)ap__dtype_size(dtype) + 4.0 * T * (O + I);
+    if (ap__matrix_convert(&p.W, stored, &(struct ap_matrix){AP_F32, O, I, W}, NULL) != AP_OK)
+        exit(1);
+    double flops = 2.0 * T * O * I, bytes = (double)size + 4.0 * T * (O + I);
     char shape[64];
     snprintf(shape, sizeof shape, "T%d O%d I%d %s", T, O, I, ap__dtype_name(dtype));
     bench("linear", shape, call_linear, &p, flops, bytes);
@@ -372,6 +374,11 @@ int main(int argc, char **argv)
     bench_product(1, 4096, 4096, AP_BF16, false);
     bench_product(1, 4096, 4096, AP_F32, false);
     bench_product(8, 4096, 4096, AP_BF16, false);
+    static const enum ap_dtype held[] = {AP_F32, AP_BF16, AP_INT8, AP_NF4, AP_NF4_DOUBLE};
+    static const int32_t held_rows[] = {1, 4, 16, 32, 256};
+    for (size_t i = 0; i < sizeof held_rows / sizeof *held_rows; i++)
+        for (size_t k = 0; k < sizeof held / sizeof *held; k++)
+            bench_product(held_rows[i], 4096, 4096, held[k], held_rows[i] == 256);
     bench_tree(4, 2, 32, 6, 150, 5, 40);
     bench_tree(4, 2, 32, 12, 120, 10, 10);
     bench_tree(6, 2, 32, 6, 150, 5, 40);
