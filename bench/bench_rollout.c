@@ -78,7 +78,7 @@ static ap_status run_script(struct bench *b, struct ap_llm *llm, int32_t in_flig
     struct scripted chain[CHAINS] = {0};
     struct ap_conversation prefix;
     int next = 0, done = 0;
-    AP_TRY(ap__prompt_prefix(&b->task->agent, &prefix, err));
+    AP_TRY(ap__prompt_prefix(&b->task->agent, llm->tmpl, &prefix, err));
     ap_status status = AP_OK;
     while (done < CHAINS && status == AP_OK) {
         struct ap_completion completion[CHAINS];

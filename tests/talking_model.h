@@ -109,16 +109,19 @@ static inline void talking_train(struct ap_model *m, const char *dir, const stru
     struct ap_tokenizer *tok = NULL;
     struct ap_template *tmpl = NULL;
     struct ap_chain chain[TALKING_QUESTIONS];
+    struct ap_conversation prefix;
     struct ap_train_example example[TALKING_QUESTIONS] = {0};
     static uint8_t trained[TALKING_QUESTIONS][2048];
     MUST(ap__tokenizer_open(dir, &tok, err));
     MUST(ap__template_open(dir, tok, &tmpl, err));
+    MUST(ap__prompt_prefix(config, tmpl, &prefix, err));
     for (int i = 0; i < TALKING_QUESTIONS; i++) {
         int32_t n = 0;
         bool ok = false;
         while (talking_gold[i][n])
             n++;
-        MUST(ap__prompt_render_calls(config, tmpl, talking_question[i], talking_gold[i], n, &chain[i], &ok, err));
+        MUST(ap__prompt_render_after(&prefix, config->functions, tmpl, talking_question[i], talking_gold[i], n, &chain[i],
+                                     &ok, err));
         assert_true(ok);
         for (size_t t = 0; t < chain[i].tokens.n; t++)
             trained[i][t] = chain[i].tokens.role[t] == AP_TOKEN_CALL;
@@ -134,6 +137,7 @@ static inline void talking_train(struct ap_model *m, const char *dir, const stru
     MUST(ap__train(m, &how, example, TALKING_QUESTIONS, NULL, NULL, err));
     for (int i = 0; i < TALKING_QUESTIONS; i++)
         ap__chain_deinit(&chain[i]);
+    ap__conversation_deinit(&prefix);
     ap__template_free(tmpl);
     ap__tokenizer_free(tok);
 }

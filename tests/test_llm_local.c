@@ -153,11 +153,13 @@ static void check_rendered(const struct ap_agent_config *config, const struct ap
                            const struct ap_chain *live)
 {
     const char *calls[16];
+    struct ap_conversation prefix;
     struct ap_chain rendered;
     bool ok;
     for (int32_t k = 0; k < live->n; k++)
         calls[k] = live->step[k].call;
-    MUST(ap__prompt_render_calls(config, tmpl, question, calls, live->n, &rendered, &ok, err));
+    MUST(ap__prompt_prefix(config, tmpl, &prefix, err));
+    MUST(ap__prompt_render_after(&prefix, config->functions, tmpl, question, calls, live->n, &rendered, &ok, err));
     assert_int_equal(rendered.tokens.n, live->tokens.n);
     assert_memory_equal(rendered.tokens.id, live->tokens.id, live->tokens.n * sizeof *live->tokens.id);
     assert_memory_equal(rendered.tokens.role, live->tokens.role, live->tokens.n);
@@ -169,6 +171,7 @@ static void check_rendered(const struct ap_agent_config *config, const struct ap
     }
     assert_true(ok);
     ap__chain_deinit(&rendered);
+    ap__conversation_deinit(&prefix);
 }
 
 static int rendered_chains(struct ap_agent_config *config)
@@ -350,7 +353,7 @@ static void a_stop_text_ends_the_answer_and_is_left_out(void **state)
     struct ap_llm *llm = open_llm(taught, 0, 0);
     struct ap_agent_config config = talking_config(functions);
     struct ap_conversation c;
-    MUST(ap__prompt_build(&config, talking_question[0], &c, err));
+    MUST(ap__prompt_build(&config, llm->tmpl, talking_question[0], &c, err));
     struct ap_request request = {.conversation = &c, .sampling = AP_GREEDY, .max_tokens = 50, .stop = stop, .stop_count = 3};
     MUST(llm->ops->submit(llm, &request, err));
     struct ap_completion done = wait_for(llm);

@@ -189,7 +189,7 @@ ap_status ap__agent_run(struct ap_llm *llm, const struct ap_agent_config *config
     a.slots = config->in_flight < n ? config->in_flight : n;
     if (a.slots < 1)
         a.slots = 1;
-    AP_TRY(ap__prompt_prefix(config, &a.prefix, err));
+    AP_TRY(ap__prompt_prefix(config, llm->tmpl, &a.prefix, err));
     a.slot = ap__alloc_array((size_t)a.slots, sizeof *a.slot);
     ap_status status = a.slot ? run_all(&a, jobs, n, err)
                               : ap__fail(err, AP_E_MEMORY, NULL, "no memory for %d chains in flight", a.slots);

@@ -6,24 +6,54 @@
  *     user       the question
  *     assistant  call <|end|>   tool result   assistant call <|end|> ...   assistant Answer(...) <|end|>
  *
+ * Templates that show functions get them as tools instead of the help.  Models
+ * that were not made by us are told how a chain goes.
+ *
  * A tool message gets its tokens when the next call is cued, here as in a live
  * chain, so neither has tokens for the observation of the last call. */
 #include "agent/agent.h"
 
 #include <string.h>
 
-static ap_status add_system(const struct ap_agent_config *config, struct ap_conversation *out, struct ap_err *err)
+#define ONE_CALL "Every message of yours is exactly one function call. Its result follows, then the next call is yours. "
+
+/* How a chain goes, for models that were not taught it; our own know. */
+static const char *rules_for(const struct ap_template *tmpl)
+{
+    if (tmpl == NULL || ap__template_ours(tmpl))
+        return "";
+    return ap__template_form(tmpl) == AP_FORM_TEXT
+               ? ONE_CALL "Write nothing but the call, like the examples below; call Answer when you are done.\n"
+               : ONE_CALL "Call Answer when you are done.";
+}
+
+static ap_status add_system(const struct ap_agent_config *config, const struct ap_template *tmpl,
+                            struct ap_conversation *out, struct ap_err *err)
 {
     struct ap_buf text;
     ap__buf_init(&text, 0);
     ap__buf_puts(&text, config->prompt);
     ap__buf_putc(&text, '\n');
-    ap__registry_help(config->functions, &text);
+    ap__buf_puts(&text, rules_for(tmpl));
+    if (out->form == AP_FORM_TEXT)
+        ap__registry_help(config->functions, &text);
     ap_status status = text.failed
                            ? ap__fail(err, AP_E_MEMORY, NULL, "no memory for the prompt")
                            : ap__conversation_take(out, AP_SYSTEM, ap__buf_take(&text), false, err);
     ap__buf_deinit(&text);
     return status;
+}
+
+/* Functions that the template shows itself. */
+static ap_status add_tools(const struct ap_agent_config *config, const struct ap_template *tmpl,
+                           struct ap_conversation *out, struct ap_err *err)
+{
+    out->form = tmpl ? ap__template_form(tmpl) : AP_FORM_TEXT;
+    if (out->form == AP_FORM_TEXT)
+        return AP_OK;
+    out->functions = config->functions;
+    out->tools = ap__registry_schema(config->functions);
+    return out->tools ? AP_OK : ap__fail(err, AP_E_MEMORY, NULL, "no memory for the functions' schemas");
 }
 
 static ap_status add_example(struct ap_env *env, const char *call, struct ap_conversation *out, struct ap_err *err)
@@ -34,7 +64,7 @@ static ap_status add_example(struct ap_env *env, const char *call, struct ap_con
     if (result.error)
         status = ap__fail(err, AP_E_ARG, NULL, "bootstrap call `%.80s` fails: %s", call, result.text);
     if (status == AP_OK)
-        status = ap__conversation_add(out, AP_ASSISTANT, call, true, err);
+        status = ap__conversation_add_call(out, call, true, err);
     if (status == AP_OK)
         status = ap__conversation_add(out, AP_TOOL, result.text, true, err);
     ap__call_result_deinit(&result);
@@ -54,10 +84,13 @@ static ap_status add_bootstrap(const struct ap_agent_config *config, struct ap_c
     return status;
 }
 
-ap_status ap__prompt_prefix(const struct ap_agent_config *config, struct ap_conversation *out, struct ap_err *err)
+ap_status ap__prompt_prefix(const struct ap_agent_config *config, const struct ap_template *tmpl,
+                            struct ap_conversation *out, struct ap_err *err)
 {
     *out = (struct ap_conversation){0};
-    ap_status status = add_system(config, out, err);
+    ap_status status = add_tools(config, tmpl, out, err);
+    if (status == AP_OK)
+        status = add_system(config, tmpl, out, err);
     if (status == AP_OK)
         status = add_bootstrap(config, out, err);
     if (status != AP_OK)
@@ -65,10 +98,10 @@ ap_status ap__prompt_prefix(const struct ap_agent_config *config, struct ap_conv
     return status;
 }
 
-ap_status ap__prompt_build(const struct ap_agent_config *config, const char *question, struct ap_conversation *out,
-                           struct ap_err *err)
+ap_status ap__prompt_build(const struct ap_agent_config *config, const struct ap_template *tmpl, const char *question,
+                           struct ap_conversation *out, struct ap_err *err)
 {
-    AP_TRY(ap__prompt_prefix(config, out, err));
+    AP_TRY(ap__prompt_prefix(config, tmpl, out, err));
     ap_status status = ap__conversation_add(out, AP_USER, question, false, err);
     if (status != AP_OK)
         ap__conversation_deinit(out);
@@ -80,7 +113,7 @@ static ap_status render_call(struct ap_env *env, const struct ap_template *tmpl,
                              struct ap_conversation *c, struct ap_chain *chain, struct ap_err *err)
 {
     struct ap_call_result result = {0};
-    AP_TRY(ap__conversation_add(c, AP_ASSISTANT, call, false, err));
+    AP_TRY(ap__conversation_add_call(c, call, false, err));
     AP_TRY(ap__conversation_encode(c, tmpl, err));
     size_t first = c->tokens.n;
     while (first > 0 && c->tokens.role[first - 1] == AP_TOKEN_CALL)
@@ -130,16 +163,5 @@ ap_status ap__prompt_render_after(const struct ap_conversation *prefix, const st
         ap__chain_deinit(out);
     ap__conversation_deinit(&c);
     ap__env_free(env);
-    return status;
-}
-
-ap_status ap__prompt_render_calls(const struct ap_agent_config *config, const struct ap_template *tmpl,
-                                  const char *question, const char *const *calls, int32_t n, struct ap_chain *out,
-                                  bool *ok, struct ap_err *err)
-{
-    struct ap_conversation prefix;
-    AP_TRY(ap__prompt_prefix(config, &prefix, err));
-    ap_status status = ap__prompt_render_after(&prefix, config->functions, tmpl, question, calls, n, out, ok, err);
-    ap__conversation_deinit(&prefix);
     return status;
 }

@@ -11,15 +11,10 @@
 #ifndef AP_LLM_H
 #define AP_LLM_H
 
+#include "functions/registry.h"
 #include "model/sampler.h"
 #include "model/session.h"
 #include "model/template.h"
-
-struct ap_message {
-    enum ap_role role;
-    char *text;
-    bool scaffold; /* an example, shown before the question: its tokens are all prompt, never trained */
-};
 
 enum { AP_CONVERSATION_MAX_MESSAGES = 16384 };
 
@@ -27,7 +22,12 @@ enum { AP_CONVERSATION_MAX_MESSAGES = 16384 };
 struct ap_conversation {
     struct ap_message *message; /* (n,) */
     size_t n, cap;
+    enum ap_call_form form;     /* how calls are said, by the template */
+    const struct ap_registry *functions; /* borrowed; AP_FORM_TEXT needs none */
+    json_t *tools;              /* their schemas, shown by the template; NULL with AP_FORM_TEXT */
     size_t encoded;             /* messages [0, encoded) have their tokens in `tokens` */
+    size_t shown;               /* messages [0, shown) stand in `said`: encoded ones, but for the last answer */
+    struct ap_buf said;         /* as the template shows them, with the cue; not used where messages are separate */
     struct ap_tokens tokens;    /* empty for models without tokens (remote) */
     void *backend;              /* the llm's own handle (a branch); see llm->release */
 };
@@ -36,18 +36,27 @@ ap_status ap__conversation_add(struct ap_conversation *c, enum ap_role role, con
 /* The same with a text that becomes the conversation's (also when this fails); NULL means that memory ran out. */
 ap_status ap__conversation_take(struct ap_conversation *c, enum ap_role role, char *text, bool scaffold,
                                 struct ap_err *err) AP_MUST_CHECK;
+/* A call that somebody else wrote, in whatever form, as the conversation's model would write it. */
+ap_status ap__conversation_add_call(struct ap_conversation *c, const char *text, bool scaffold,
+                                    struct ap_err *err) AP_MUST_CHECK;
 void ap__conversation_deinit(struct ap_conversation *c); /* after llm->release when it was ever submitted */
 /* Messages and tokens into *to, which is overwritten; the backend's handle is not copied. */
 ap_status ap__conversation_copy(const struct ap_conversation *from, struct ap_conversation *to,
                                 struct ap_err *err) AP_MUST_CHECK;
-/* Decide the tokens of the messages that have none yet; what was encoded stays as it is. */
+/* Decide the tokens of the messages that have none yet; what was encoded stays as it is.  Templates that must see a
+ * whole conversation leave messages behind the last answer to the next cue.  AP_E_FORMAT when the template shows an
+ * earlier message otherwise than before. */
 ap_status ap__conversation_encode(struct ap_conversation *c, const struct ap_template *tmpl,
                                   struct ap_err *err) AP_MUST_CHECK;
+/* ... and of all messages and what asks the model to speak.  The caller then appends what it says as AP_TOKEN_CALL, up to
+ * a token that ends its turn (ap__template_stops), and the message. */
+ap_status ap__conversation_cue(struct ap_conversation *c, const struct ap_template *tmpl,
+                               struct ap_err *err) AP_MUST_CHECK;
 /* Room for so many tokens more, so that adding them does not allocate. */
 ap_status ap__conversation_reserve(struct ap_conversation *c, size_t more, struct ap_err *err) AP_MUST_CHECK;
 /* Forget what was said after the mark, tokens included.  The llm must have released the conversation. */
 struct ap_conversation_mark {
-    size_t n, encoded, tokens;
+    size_t n, encoded, shown, said, tokens;
 };
 struct ap_conversation_mark ap__conversation_mark(const struct ap_conversation *c);
 void ap__conversation_rewind(struct ap_conversation *c, struct ap_conversation_mark mark);
@@ -74,6 +83,7 @@ struct ap_completion {
 
 struct ap_llm {
     const struct ap_llm_ops *ops;
+    const struct ap_template *tmpl; /* of a model with tokens of its own; else NULL */
 };
 struct ap_llm_ops {
     const char *kind; /* "local", "replay" */
@@ -90,8 +100,10 @@ struct ap_llm_ops {
 
 struct ap_local_options {
     const char *dir, *adapter; /* model folder; PEFT folder or NULL */
+    const char *base_dtype;    /* as --base-dtype takes it; NULL = as stored */
     int32_t max_tokens;        /* key/value rows; 0 = a default by the model's size */
     int32_t max_prefill;       /* prompt tokens in one step beside those that are being generated; 0 = a default */
+    const char *dtype_knob, *cache_knob; /* how the user sets base_dtype and max_tokens, for advice; NULL = cannot */
 };
 ap_status ap__llm_local_open(const struct ap_local_options *options, struct ap_llm **out, struct ap_err *err) AP_MUST_CHECK;
 struct ap_session_stats ap__llm_local_stats(const struct ap_llm *llm); /* of a local one */

@@ -8,7 +8,7 @@
  * with what is schedule.c's business and must not show. */
 #include "base/text.h"
 #include "llm/local.h"
-#include "model/transformer.h"
+#include "model/memory.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,23 +17,11 @@ enum {
     DEFAULT_PREFILL = 512,
     DEFAULT_POOL_BYTES = 256 << 20,
     MAX_DEFAULT_ROWS = 1 << 16,
+    LONG_CHAIN = 8192,
     MAX_ANSWER_TEXT = 1 << 20,
 };
 
 /* ---- text ---- */
-
-/* Append text as valid UTF-8 without NULs; what is not becomes U+FFFD, as decoders do. */
-static void add_valid(struct ap_buf *out, const char *s, size_t n)
-{
-    for (size_t i = 0; i < n;) {
-        int len = s[i] ? ap__utf8_len(s + i, n - i) : 0;
-        if (len > 0)
-            ap__buf_add(out, s + i, (size_t)len);
-        else
-            ap__buf_puts(out, "\xEF\xBF\xBD");
-        i += len > 0 ? (size_t)len : 1;
-    }
-}
 
 ap_status ap__talk_text(struct ap_local *l, const struct ap_talk *t, struct ap_err *err)
 {
@@ -42,12 +30,12 @@ ap_status ap__talk_text(struct ap_local *l, const struct ap_talk *t, struct ap_e
     struct ap_buf raw;
     ap__buf_init(&raw, MAX_ANSWER_TEXT);
     ap__buf_clear(&l->text);
-    if (n > 0 && (tokens->id[tokens->n - 1] == l->stop_ids[0] || tokens->id[tokens->n - 1] == l->stop_ids[1]))
+    if (n > 0 && ap__template_stops(l->tmpl, tokens->id[tokens->n - 1]))
         n--;
     /* Other special tokens stay visible: a call with one inside is no call. */
     ap_status status = ap__tokenizer_decode(l->tokenizer, tokens->id + t->answer, n, true, &raw, err);
     if (status == AP_OK)
-        add_valid(&l->text, ap__buf_cstr(&raw), raw.len);
+        ap__buf_add_valid(&l->text, ap__buf_cstr(&raw), raw.len);
     ap__buf_deinit(&raw);
     if (status == AP_OK && l->text.failed)
         status = ap__fail(err, AP_E_MEMORY, NULL, "no memory for the text of an answer");
@@ -94,8 +82,7 @@ static ap_status local_submit(struct ap_llm *llm, const struct ap_request *reque
     if (t->active)
         return ap__fail(err, AP_E_STATE, NULL, "the conversation has a request already");
     t->submitted = ap__conversation_mark(c);
-    AP_TRY(ap__conversation_encode(c, l->tmpl, err));
-    AP_TRY(ap__template_cue(l->tmpl, &c->tokens, err));
+    AP_TRY(ap__conversation_cue(c, l->tmpl, err));
     int32_t most = request->max_tokens < l->max_position ? request->max_tokens : l->max_position;
     AP_TRY(ap__conversation_reserve(c, (size_t)most, err)); /* generating does not allocate */
     t->request = *request;
@@ -193,32 +180,41 @@ static const struct ap_llm_ops OPS = {
     .free = local_free,
 };
 
-/* As many rows as fit the default pool, but room for one whole context. */
+/* As many rows as fit the default pool, but room for one whole context, or for what a chain takes of a long one. */
 static int32_t default_rows(const struct ap_config *c)
 {
     int64_t row = (int64_t)c->L * 2 * c->Hkv * c->Dh * (int64_t)sizeof(float);
     int64_t rows = DEFAULT_POOL_BYTES / row;
     rows = rows < MAX_DEFAULT_ROWS ? rows : MAX_DEFAULT_ROWS;
-    return (int32_t)(rows > c->max_position ? rows : c->max_position);
+    int32_t least = c->max_position < LONG_CHAIN ? c->max_position : LONG_CHAIN;
+    return (int32_t)(rows > least ? rows : least);
+}
+
+/* The model with its adapter, when there is memory for it and for the session. */
+static ap_status open_model(struct ap_local *l, const struct ap_local_options *options, struct ap_err *err)
+{
+    struct ap_memory_plan plan = {.dtype_knob = options->dtype_knob, .cache_knob = options->cache_knob};
+    AP_TRY(ap__base_dtype_read(options->base_dtype, options->dtype_knob, &plan.options, err));
+    AP_TRY(ap__model_open(options->dir, NULL, &l->model, err));
+    l->max_tokens = options->max_tokens > 0 ? options->max_tokens : default_rows(ap__model_config(l->model));
+    plan.cache_tokens = l->max_tokens;
+    AP_TRY(ap__memory_admit(options->dir, &plan, &l->model, err));
+    return options->adapter != NULL ? ap__lora_load(l->model, options->adapter, err) : AP_OK;
 }
 
 static ap_status open_parts(struct ap_local *l, const struct ap_local_options *options, struct ap_err *err)
 {
     AP_TRY(ap__tokenizer_open(options->dir, &l->tokenizer, err));
     AP_TRY(ap__template_open(options->dir, l->tokenizer, &l->tmpl, err));
-    AP_TRY(ap__model_open(options->dir, NULL, &l->model, err));
-    if (options->adapter)
-        AP_TRY(ap__lora_load(l->model, options->adapter, err));
+    AP_TRY(open_model(l, options, err));
     const struct ap_config *c = ap__model_config(l->model);
     if (ap__tokenizer_size(l->tokenizer) > c->V)
         return ap__fail(err, AP_E_FORMAT, options->dir, "the tokenizer has %d tokens, the model only %d",
                         ap__tokenizer_size(l->tokenizer), c->V);
     l->V = c->V;
     l->max_position = c->max_position;
-    l->max_tokens = options->max_tokens > 0 ? options->max_tokens : default_rows(c);
     l->max_prefill = options->max_prefill > 0 ? options->max_prefill : DEFAULT_PREFILL;
-    l->stop_ids[0] = ap__template_stop(l->tmpl);
-    l->stop_ids[1] = c->eos;
+    l->base.tmpl = l->tmpl;
     return ap__session_new(l->model, l->max_tokens, &l->session, err);
 }
 

@@ -30,7 +30,6 @@ struct ap_local {
     struct ap_model *model;
     struct ap_session *session;
     int32_t V, max_position, max_tokens, max_prefill;
-    int32_t stop_ids[2]; /* the template's end of a message, the model's end of text */
     struct ap_talk **talk; /* (n,) oldest first: the order of precedence */
     size_t n, cap;
     bool room; /* rows were given back since talks were parked */

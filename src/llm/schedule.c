@@ -179,7 +179,7 @@ static bool ends_by_text(struct ap_local *l, const struct ap_talk *t, bool *ends
 static ap_status accept(struct ap_local *l, struct ap_talk *t, int32_t id, struct ap_err *err)
 {
     struct ap_tokens *tokens = &t->conversation->tokens;
-    bool ends = id == l->stop_ids[0] || id == l->stop_ids[1];
+    bool ends = ap__template_stops(l->tmpl, id);
     AP_TRY(ap__tokens_add(tokens, id, AP_TOKEN_CALL, err));
     if (!ends)
         AP_TRY(ends_by_text(l, t, &ends, err));

@@ -19,6 +19,7 @@
 #include "base/text.h"
 #include "model/bytelevel.h"
 #include "model/pretokenizer.h"
+#include "model/template.h"
 
 enum { MAX_WORDS_BYTES = 1 << 20 };
 
@@ -35,11 +36,6 @@ enum { MAX_WORDS_BYTES = 1 << 20 };
 
 static const char *const specials[] = {"<|system|>", "<|user|>", "<|assistant|>", "<|tool|>", "<|end|>"};
 enum { SPECIALS = sizeof specials / sizeof *specials };
-
-#define CHAT_TEMPLATE                                                                               \
-    "{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] }}"                            \
-    "{% if m['role'] == 'assistant' %}{{ '<|end|>' }}{% endif %}{% endfor %}"                        \
-    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 
 struct builder {
     const char *words;                   /* path */
@@ -221,7 +217,7 @@ static json_t *tokenizer_config(void)
 {
     return json_pack("{s:s, s:s, s:s, s:b, s:b, s:b, s:s}", "tokenizer_class", "PreTrainedTokenizerFast", "eos_token",
                      specials[SPECIALS - 1], "pad_token", specials[SPECIALS - 1], "add_bos_token", 0, "add_eos_token", 0,
-                     "clean_up_tokenization_spaces", 0, "chat_template", CHAT_TEMPLATE);
+                     "clean_up_tokenization_spaces", 0, "chat_template", AP_MARKUP_TEMPLATE);
 }
 
 /* Consumes value. */

@@ -59,7 +59,7 @@ ap_status ap__gold_source_add(struct ap_gold_source *source, const struct ap_tas
     source->chain = chain;
     struct source_task *t = &source->task[source->tasks];
     *t = (struct source_task){.task = task, .per_step = per_step};
-    AP_TRY(ap__prompt_prefix(&task->agent, &t->prefix, err));
+    AP_TRY(ap__prompt_prefix(&task->agent, source->options.tmpl, &t->prefix, err));
     source->tasks++;
     source->batch += per_step;
     return ap__conversation_encode(&t->prefix, source->options.tmpl, err);

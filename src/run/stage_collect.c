@@ -2,6 +2,7 @@
 #include "base/progress.h"
 #include "base/rng.h"
 #include "preference/pairs.h"
+#include "run/given.h"
 #include "run/sample.h"
 #include "tasks/augment.h"
 
@@ -111,7 +112,8 @@ static ap_status collect_actor(struct ap_run *run, const char *actor, const stru
     if (done)
         return AP_OK;
     struct ap_llm *llm = NULL;
-    ap_status status = ap__llm_local_open(&(struct ap_local_options){.dir = dir, .adapter = who->adapter}, &llm, err);
+    struct ap_local_options how = ap__actor_options(who, dir, who->adapter);
+    ap_status status = ap__llm_local_open(&how, &llm, err);
     for (int32_t t = 0; t < run->recipe.task_count && status == AP_OK; t++)
         status = collect_task(run, llm, actor, who, run->task[t], err);
     if (llm != NULL)
@@ -120,7 +122,7 @@ static ap_status collect_actor(struct ap_run *run, const char *actor, const stru
 }
 
 /* A gold chain is one like any other: it is run, judged and stored with its tokens. */
-static ap_status add_gold(struct ap_run *run, const struct ap_task *task, const struct ap_template *tmpl,
+static ap_status add_gold(struct ap_run *run, const struct ap_task *task, struct ap_given *given,
                           const struct ap_problem *problem, struct ap_err *err)
 {
     struct ap_stored_chain row = {
@@ -129,8 +131,8 @@ static ap_status add_gold(struct ap_run *run, const struct ap_task *task, const 
     AP_TRY(ap__store_chain_exists(run->store, &row.key, &exists, err));
     if (exists || problem->call_count == 0)
         return AP_OK;
-    AP_TRY(ap__prompt_render_calls(&task->agent, tmpl, problem->question, (const char *const *)problem->call,
-                                   problem->call_count, &row.chain, &ok, err));
+    AP_TRY(ap__given_render(given, problem, (const char *const *)problem->call, problem->call_count, &row.chain, &ok,
+                            err));
     ap_status status = ap__task_judge(task, problem, &row.chain, err);
     if (status == AP_OK && ok && row.chain.verdict == AP_CORRECT)
         status = ap__store_add_chain(run->store, &row, err);
@@ -144,20 +146,17 @@ static ap_status collect_gold(struct ap_run *run, struct ap_err *err)
     AP_TRY(ap__stage_begin(run, "collect-gold", &done, err));
     if (done)
         return AP_OK;
-    struct ap_tokenizer *tokenizer = NULL;
-    struct ap_template *tmpl = NULL;
-    ap_status status = ap__tokenizer_open(run->student, &tokenizer, err);
-    if (status == AP_OK)
-        status = ap__template_open(run->student, tokenizer, &tmpl, err);
+    struct ap_given given;
+    ap_status status = AP_OK;
+    ap__given_init(&given, run);
     for (int32_t t = 0; t < run->recipe.task_count && status == AP_OK; t++) {
         struct ap_problems problems = {0};
         status = ap__store_problems(run->store, run->task[t]->name, AP_TRAIN, &problems, err);
         for (size_t i = 0; i < problems.n && status == AP_OK; i++)
-            status = add_gold(run, run->task[t], tmpl, &problems.item[i], err);
+            status = add_gold(run, run->task[t], &given, &problems.item[i], err);
         ap__problems_deinit(&problems);
     }
-    ap__template_free(tmpl);
-    ap__tokenizer_free(tokenizer);
+    ap__given_deinit(&given);
     return ap__stage_finish(run, status, err);
 }
 

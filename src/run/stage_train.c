@@ -7,9 +7,8 @@
  * tokenizer is made into the student's tokens once, message by message. */
 #include "base/file.h"
 #include "base/progress.h"
-#include "base/rng.h"
 #include "model/memory.h"
-#include "run/run.h"
+#include "run/given.h"
 #include "train/trainer.h"
 
 #include <stdio.h>
@@ -30,9 +29,8 @@ struct training {
     struct ap_pairs pairs;
     struct sequence *sequence; /* (2 * pairs.n,): chosen, rejected of pair 0, 1, ... */
     struct ap_train_example *example; /* (pairs.n,) */
-    struct ap_tokenizer *tokenizer;   /* the student's; NULL while nothing had to be made anew */
-    struct ap_template *tmpl;
-    uint64_t student_tokens, teacher_tokens; /* content hashes of the tokenizers */
+    struct ap_given given;            /* what had to be made anew */
+    uint64_t student_tokens, teacher_tokens; /* what tokens their chains have: tokenizer and template */
     double drift;                            /* of the chosen chains, at the last step */
     struct ap_progress progress;
     bool going;                              /* a step of this process has been shown */
@@ -40,49 +38,20 @@ struct training {
 
 /* ---- examples ---- */
 
-static ap_status hash_tokenizer(const char *model, uint64_t *out, struct ap_err *err)
-{
-    struct ap_map map;
-    char *path = ap__path_join(model, "tokenizer.json");
-    if (path == NULL)
-        return ap__fail(err, AP_E_MEMORY, model, "no memory for a path");
-    ap_status status = ap__map_open(path, &map, err);
-    ap__free(path);
-    AP_TRY(status);
-    *out = ap__hash64(map.data, map.size, 0);
-    ap__map_close(&map);
-    return AP_OK;
-}
-
-static const struct ap_task *task_named(const struct ap_run *run, const char *name)
-{
-    for (int32_t i = 0; i < run->recipe.task_count; i++)
-        if (strcmp(run->task[i]->name, name) == 0)
-            return run->task[i];
-    return NULL;
-}
-
 /* The calls of a chain again, in the student's tokens. */
 static ap_status retokenize(struct training *t, struct ap_stored_chain *row, struct ap_err *err)
 {
     struct ap_problem problem = {0};
     struct ap_chain made = {0};
     bool ok;
-    if (t->tokenizer == NULL) {
-        AP_TRY(ap__tokenizer_open(t->run->student, &t->tokenizer, err));
-        AP_TRY(ap__template_open(t->run->student, t->tokenizer, &t->tmpl, err));
-    }
     const char **calls = ap__alloc_array((size_t)row->chain.n + 1, sizeof *calls);
     if (calls == NULL)
         return ap__fail(err, AP_E_MEMORY, row->key.problem, "no memory for a chain");
     for (int32_t i = 0; i < row->chain.n; i++)
         calls[i] = row->chain.step[i].call;
     ap_status status = ap__store_problem(t->run->store, row->key.problem, &problem, err);
-    const struct ap_task *task = status == AP_OK ? task_named(t->run, problem.task) : NULL;
-    if (status == AP_OK && task == NULL)
-        status = ap__fail(err, AP_E_STATE, row->key.problem, "its task is not in the recipe");
     if (status == AP_OK)
-        status = ap__prompt_render_calls(&task->agent, t->tmpl, problem.question, calls, row->chain.n, &made, &ok, err);
+        status = ap__given_render(&t->given, &problem, calls, row->chain.n, &made, &ok, err);
     if (status == AP_OK) {
         ap__chain_deinit(&row->chain);
         row->chain = made;
@@ -121,9 +90,9 @@ static struct ap_seq view(const struct sequence *s)
 
 static ap_status load_examples(struct training *t, struct ap_err *err)
 {
-    AP_TRY(hash_tokenizer(t->run->student, &t->student_tokens, err));
+    AP_TRY(ap__given_language(t->run->student, &t->student_tokens, err));
     if (t->run->teacher != NULL)
-        AP_TRY(hash_tokenizer(t->run->teacher, &t->teacher_tokens, err));
+        AP_TRY(ap__given_language(t->run->teacher, &t->teacher_tokens, err));
     AP_TRY(ap__store_pairs(t->run->store, &t->pairs, err));
     if (t->pairs.n == 0)
         return ap__fail(err, AP_E_STATE, ap__store_dir(t->run->store), "the run has no pairs");
@@ -302,8 +271,7 @@ static void release(struct training *t)
     ap__free(t->sequence);
     ap__free(t->example);
     ap__pairs_deinit(&t->pairs);
-    ap__template_free(t->tmpl);
-    ap__tokenizer_free(t->tokenizer);
+    ap__given_deinit(&t->given);
 }
 
 ap_status ap__run_train(struct ap_run *run, enum ap_method method, struct ap_err *err)
@@ -315,6 +283,7 @@ ap_status ap__run_train(struct ap_run *run, enum ap_method method, struct ap_err
     if (done)
         return AP_OK;
     struct training t = {.run = run, .method = method};
+    ap__given_init(&t.given, run);
     ap_status status = train_into(&t, method == AP_METHOD_DPO ? "dpo" : "control", err);
     release(&t);
     return ap__stage_finish(run, status, err);

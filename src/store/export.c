@@ -76,7 +76,7 @@ static json_t *completion_messages(const struct ap_task *task, const struct ap_c
 static ap_status prompt_messages(const struct ap_task *task, const char *question, json_t **out, struct ap_err *err)
 {
     struct ap_conversation c = {0};
-    AP_TRY(ap__prompt_build(&task->agent, question, &c, err));
+    AP_TRY(ap__prompt_build(&task->agent, NULL, question, &c, err));
     *out = json_array();
     for (size_t i = 0; i < c.n; i++) {
         const char *text = c.message[i].text;
