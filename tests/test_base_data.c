@@ -53,6 +53,22 @@ static void json_members_are_read_by_type(void **state)
     json_decref(v);
 }
 
+/* tokenizer_config.json has 10^30 for "no limit". */
+static void integers_of_any_size_are_read(void **state)
+{
+    (void)state;
+    json_t *v = json("{\"n\": 1000000000000000019884624838656, \"s\": \"1000000000000000019884624838656 \\\"\", \"m\": -9000000000000000000000, "
+                     "\"r\": 12345678901234567890123.5, \"e\": 1e0000000000000000000002, \"i\": 123456789012345678}");
+    assert_true(ap__json_f64_or(v, "n", 0) > 0.9e30);
+    assert_string_equal(ap__json_str_or(v, "s", ""), "1000000000000000019884624838656 \"");
+    assert_true(ap__json_f64_or(v, "m", 0) == -9e21);
+    assert_true(ap__json_f64_or(v, "e", 0) == 100);
+    assert_true(ap__json_i64_or(v, "i", 0) == 123456789012345678);
+    json_decref(v);
+    const char *broken = "{\"n\": 1000000000000000019884624838656,}";
+    assert_int_equal(ap__json_parse(broken, strlen(broken), "p", &v, &err), AP_E_PARSE);
+}
+
 static void a_wrong_json_member_is_named_with_what_was_expected(void **state)
 {
     (void)state;
@@ -300,6 +316,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_members_are_read_by_type),
+        cmocka_unit_test(integers_of_any_size_are_read),
         cmocka_unit_test(a_wrong_json_member_is_named_with_what_was_expected),
         cmocka_unit_test(broken_json_is_placed_by_line_or_column),
         cmocka_unit_test(json_nested_beyond_measure_is_refused),

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
+#include "base/json.h"
 #include "functions/call_formats.h"
 
 static char result[1 << 16];
@@ -239,6 +241,85 @@ static void positional_arguments_get_the_names_of_their_parameters(void **state)
     ap__call_deinit(&call);
 }
 
+/* ---- conversations of mistral-common, when they are at hand ---- */
+
+#define SAMPLES "../shared/data/mistral-samples"
+
+/* The file with blanks for the tokenizer's marks of them. */
+static char *sample_text(const char *name, const char *version)
+{
+    struct ap_buf raw, text;
+    struct ap_err err = {0};
+    char path[256];
+    ap__buf_init(&raw, 0);
+    ap__buf_init(&text, 0);
+    snprintf(path, sizeof path, SAMPLES "/%s/text_%s.txt", name, version);
+    assert_int_equal(ap__file_read(path, 1 << 20, &raw, &err), AP_OK);
+    for (const char *at = raw.data; *at;) {
+        bool mark = strncmp(at, "\xE2\x96\x81", 3) == 0;
+        ap__buf_putc(&text, mark ? ' ' : *at);
+        at += mark ? 3 : 1;
+    }
+    ap__buf_deinit(&raw);
+    return ap__buf_take(&text);
+}
+
+/* The calls of the request's messages, flat. */
+static json_t *sample_calls(const char *name)
+{
+    char path[256];
+    json_t *file = NULL, *calls = json_array(), *message, *call;
+    struct ap_err err = {0};
+    size_t i, k;
+    snprintf(path, sizeof path, SAMPLES "/%s/sample.json", name);
+    assert_int_equal(ap__json_load(path, &file, &err), AP_OK);
+    json_array_foreach(json_object_get(file, "messages"), i, message)
+        json_array_foreach(json_object_get(message, "tool_calls"), k, call)
+            json_array_append(calls, json_object_get(call, "function"));
+    json_decref(file);
+    return calls;
+}
+
+static void same_as_requested(const struct ap_call *call, const json_t *wanted)
+{
+    json_t *arguments = json_loads(json_string_value(json_object_get(wanted, "arguments")), 0, NULL);
+    json_t *got = ap__call_arguments(call, NULL);
+    assert_string_equal(call->name, json_string_value(json_object_get(wanted, "name")));
+    assert_true(json_equal(got, arguments));
+    json_decref(got);
+    json_decref(arguments);
+}
+
+/* v2 leaves out the calls of turns before the last question. */
+static void calls_of_real_conversations_are_those_of_the_requests(void **state)
+{
+    (void)state;
+    static const char *const name[] = {"get_weather_full", "several_calls"}, *const version[] = {"v2", "v3"};
+    if (!ap__dir_exists(SAMPLES)) {
+        print_message(SAMPLES " is not there\n");
+        skip();
+    }
+    for (int i = 0; i < 4; i++) {
+        json_t *wanted = sample_calls(name[i / 2]);
+        char *text = sample_text(name[i / 2], version[i % 2]);
+        size_t n = 0;
+        for (char *at = text; (at = strstr(at, "[TOOL_CALLS]")) != NULL; at++)
+            n++;
+        assert_true(n > 0 && n <= json_array_size(wanted));
+        size_t next = json_array_size(wanted) - n;
+        for (char *at = text; (at = strstr(at, "[TOOL_CALLS]")) != NULL; at++, next++) {
+            struct ap_calls calls;
+            assert_int_equal(ap__calls_parse(at, (size_t)(strstr(at, "</s>") - at), &calls, NULL), AP_OK);
+            assert_int_equal(calls.n, 1);
+            same_as_requested(&calls.call[0], json_array_get(wanted, next));
+            assert_int_equal(calls.call[0].id != NULL, i % 2 == 1);
+            ap__calls_deinit(&calls);
+        }
+        ap__free(text);
+        json_decref(wanted);
+    }
+}
+
 static void any_failing_allocation_leaves_nothing_behind(void **state)
 {
     (void)state;
@@ -272,6 +353,7 @@ int main(void)
         cmocka_unit_test(only_json_may_put_a_number_into_quotes),
         cmocka_unit_test(calls_written_as_json_are_read_back_the_same),
         cmocka_unit_test(positional_arguments_get_the_names_of_their_parameters),
+        cmocka_unit_test(calls_of_real_conversations_are_those_of_the_requests),
         cmocka_unit_test(any_failing_allocation_leaves_nothing_behind),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

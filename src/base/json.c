@@ -7,12 +7,52 @@
 
 #include "base/file.h"
 
+#include <ctype.h>
 #include <string.h>
+
+/* The text with .0 behind integers of more digits than an int64 has; strings stay as they are. */
+static void widen_integers(const char *text, size_t len, struct ap_buf *out)
+{
+    enum { MOST_DIGITS = 18 };
+    bool string = false;
+    for (size_t i = 0; i < len; i++) {
+        ap__buf_putc(out, text[i]);
+        if (string && text[i] == '\\' && i + 1 < len)
+            ap__buf_putc(out, text[++i]);
+        else if (text[i] == '"')
+            string = !string;
+        if (string || !isdigit((unsigned char)text[i]))
+            continue;
+        size_t first = i;
+        while (i + 1 < len && isdigit((unsigned char)text[i + 1]))
+            ap__buf_putc(out, text[++i]);
+        bool fraction = i + 1 < len && strchr(".eE", text[i + 1]) != NULL;
+        fraction = fraction || (first > 0 && strchr(".eE+", text[first - 1]) != NULL);
+        fraction = fraction || (first > 1 && text[first - 1] == '-' && strchr("eE", text[first - 2]) != NULL);
+        if (!fraction && i - first >= MOST_DIGITS)
+            ap__buf_puts(out, ".0");
+    }
+}
+
+/* Python writes integers of any size ("model_max_length": 10^30 in tokenizer_config.json); they become reals. */
+static json_t *parse_wide(const char *text, size_t len, json_error_t *e)
+{
+    json_t *value = json_loadb(text, len, JSON_DECODE_ANY, e);
+    if (value || json_error_code(e) != json_error_numeric_overflow)
+        return value;
+    struct ap_buf wide;
+    ap__buf_init(&wide, 0);
+    widen_integers(text, len, &wide);
+    if (!wide.failed)
+        value = json_loadb(ap__buf_cstr(&wide), wide.len, JSON_DECODE_ANY, e);
+    ap__buf_deinit(&wide);
+    return value;
+}
 
 ap_status ap__json_parse(const char *text, size_t len, const char *place, json_t **out, struct ap_err *err)
 {
     json_error_t e;
-    *out = json_loadb(text, len, JSON_DECODE_ANY, &e);
+    *out = parse_wide(text, len, &e);
     if (*out)
         return AP_OK;
     if (json_error_code(&e) == json_error_out_of_memory)

@@ -165,7 +165,7 @@ static ap_status find_styles(struct probe *p, struct ap_err *err)
 
 /* ------------------------------------------------------------------ cue and end of a turn */
 
-/* What a question's text has more when the model is asked to speak, from a token boundary on. */
+/* What a question's text has more when the model is asked to speak. */
 static ap_status find_cue(struct probe *p, struct ap_err *err)
 {
     const struct ap_message m[] = {said(AP_USER, QUESTION)};
@@ -181,8 +181,8 @@ static ap_status find_cue(struct probe *p, struct ap_err *err)
     const char *text = ap__buf_cstr(&p->shown.text), *other = ap__buf_cstr(&p->other.text);
     while (same < p->shown.text.len && same < p->other.text.len && text[same] == other[same])
         same++;
-    size_t at = same;
-    while (at > 0 && !ap__template_cuts(p->t, &p->shown, 0, at))
+    size_t at = same; /* what ends a quiet text may begin like the cue: <|endoftext|>, <|assistant|> */
+    while (same < p->other.text.len && at > 0 && !ap__template_cuts(p->t, &p->shown, 0, at))
         at--;
     p->t->cue = ap__strdup(text + (at > 0 ? at : same));
     return p->t->cue ? AP_OK : ap__fail(err, AP_E_MEMORY, p->t->name, "out of memory");
