@@ -5,6 +5,7 @@
 #include "functions/registry.h"
 #include "outside/functions_yaml.h"
 #include "testing.h"
+#include <dirent.h>
 #include <string.h>
 
 #define HOSTILE_TOOL AP_TEST_PROGRAMS "/hostile_tool"
@@ -38,13 +39,24 @@ AP_TEST_HELPER const char *observe(struct ap_env *env, const char *call, bool *e
     return text;
 }
 
-/* A process with that argument anywhere? */
+/* Does `sleep argument` run anywhere? */
 AP_TEST_HELPER bool runs(const char *argument)
 {
-    char command[200];
-    snprintf(command, sizeof command, "for f in /proc/[0-9]*/cmdline; do cat $f 2>/dev/null | tr '\\0' ' '; echo; done | "
-             "grep -q '^sleep %s'", argument);
-    return system(command) == 0;
+    DIR *all = opendir("/proc");
+    bool found = false;
+    for (struct dirent *one; all && !found && (one = readdir(all)) != NULL;) {
+        char path[300], line[128] = "";
+        snprintf(path, sizeof path, "/proc/%s/cmdline", one->d_name);
+        FILE *f = one->d_name[0] >= '0' && one->d_name[0] <= '9' ? fopen(path, "r") : NULL;
+        if (!f)
+            continue;
+        size_t n = fread(line, 1, sizeof line - 1, f);
+        fclose(f);
+        found = n > 6 && strcmp(line, "sleep") == 0 && strcmp(line + 6, argument) == 0;
+    }
+    if (all)
+        closedir(all);
+    return found;
 }
 
 #endif

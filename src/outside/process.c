@@ -169,21 +169,23 @@ static ap_status pump_out(struct ap_process *p, struct ap_err *err)
     return AP_OK;
 }
 
+/* Of what it complains the last bytes are kept. */
 static void pump_words(struct ap_process *p)
 {
-    char chunk[WORDS_MAX];
-    for (int32_t i = 0; p->err >= 0 && i < 64; i++) {
+    char chunk[CHUNK];
+    for (size_t sum = 0; p->err >= 0 && sum < PUMP_MAX;) {
         ssize_t n = read(p->err, chunk, sizeof chunk);
         if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
             close_fd(&p->err);
         if (n <= 0)
             return;
-        if (p->words.len + (size_t)n > 2 * WORDS_MAX) { /* keep the last */
-            size_t keep = p->words.len < WORDS_MAX ? p->words.len : WORDS_MAX;
-            memmove(p->words.data, p->words.data + p->words.len - keep, keep);
-            p->words.len = keep;
+        size_t keep = (size_t)n < WORDS_MAX ? (size_t)n : WORDS_MAX;
+        if (p->words.len + keep > 2 * WORDS_MAX) {
+            memmove(p->words.data, p->words.data + p->words.len - WORDS_MAX, WORDS_MAX);
+            p->words.len = WORDS_MAX;
         }
-        (void)ap__buf_add(&p->words, chunk, (size_t)n);
+        (void)ap__buf_add(&p->words, chunk + n - keep, keep);
+        sum += (size_t)n;
     }
 }
 

@@ -218,8 +218,8 @@ static void before_answer(long id)
     if (is("never_reads"))
         for (long i = 0;; i++)
             say("{\"jsonrpc\":\"2.0\",\"id\":%ld,\"method\":\"ping\"}", i);
-    for (int i = 0; is("progress") && i < 6; i++) {
-        nap(0.3);
+    for (int i = 0; is("progress") && i < 5; i++) {
+        nap(0.2);
         say("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%ld,"
             "\"progress\":%d}}", id, i);
     }
@@ -235,7 +235,7 @@ static void before_answer(long id)
         for (;;)
             memset(malloc(1 << 20), 1, 1 << 20);
     if (is("words_flood"))
-        for (int i = 0; i < 100000; i++)
+        for (int i = 0; i < 20000; i++)
             fprintf(stderr, "warning %d\n", i);
     if (is("leaves_child") && fork() == 0) {
         setsid();
