@@ -1,17 +1,16 @@
-/* cmd_model.c - `apprentice model`: make, describe, merge, deepen and convert models. */
+/* cmd_model.c - `apprentice model`: make, describe, deepen and convert models. */
 #include "base/data.h"
 #include "cli/command.h"
 #include "cli/model_info.h"
 #include "model/convert.h"
-#include "model/folder.h"
 #include "model/grow.h"
-#include "model/transformer.h"
+#include "model/model_export.h"
 #include "model/vocabulary.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const char *words = "models/vocabulary/words.txt", *adapter, *out_dir, *dtype, *tokenizer;
+static const char *words = "models/vocabulary/words.txt", *out_dir, *dtype, *tokenizer;
 static int64_t hidden = 128, layers = 4, heads = 4, kv_heads = 2, ffn = 352, context = 2048, seed = 1;
 static bool as_json;
 
@@ -25,11 +24,10 @@ static const struct ap_option options[] = {
     AP_OPTION_INT("ffn", 8, 1048576, &ffn, "feed-forward width F (default: 352)"),
     AP_OPTION_INT("context", 16, 1048576, &context, "longest context in tokens (default: 2048)"),
     AP_OPTION_INT("seed", 0, INT64_MAX, &seed, "of the random weights (default: 1)"),
-    AP_OPTION_GROUP("merge: fold an adapter into its model"),
-    AP_OPTION_STR("adapter", "DIR", &adapter, "the adapter"),
-    AP_OPTION_STR("out", "DIR", &out_dir, "where the merged, grown or converted model is written"),
-    AP_OPTION_STR("dtype", "NAME", &dtype, "f32 or bf16 (default: f32); convert: also f16, and q8_0 for GGUF"),
+    AP_OPTION_GROUP("grow, convert"),
+    AP_OPTION_STR("out", "DIR", &out_dir, "where the grown or converted model is written"),
     AP_OPTION_GROUP("convert: between folders and .gguf files, whichever --out names"),
+    AP_OPTION_STR("dtype", "NAME", &dtype, "f32, bf16, f16, and q8_0 for GGUF (default: as it is stored)"),
     AP_OPTION_STR("tokenizer", "FILE", &tokenizer, "tokenizer.bin of a llama2.c checkpoint, model.bin"),
     AP_OPTION_GROUP("info"),
     AP_OPTION_FLAG("json", &as_json, "as one JSON object"),
@@ -67,46 +65,12 @@ static ap_status show_info(const char *name, struct ap_err *err)
     return status;
 }
 
-static ap_status merge(const char *name, struct ap_err *err)
-{
-    char *dir = NULL;
-    struct ap_model *model = NULL;
-    if (dtype != NULL && strcmp(dtype, "f32") != 0 && strcmp(dtype, "bf16") != 0)
-        return ap__fail(err, AP_E_ARG, "--dtype", "is f32 or bf16, got `%s`", dtype);
-    AP_TRY(ap__data_find(name, &dir, err));
-    ap_status status = ap__model_open(dir, NULL, &model, err);
-    if (status == AP_OK)
-        status = ap__lora_load(model, adapter, err);
-    if (status == AP_OK)
-        status = ap__model_save(model, out_dir, dtype == NULL || dtype[0] == 'f' ? AP_F32 : AP_BF16, err);
-    if (status == AP_OK)
-        status = ap__folder_copy_tokenizer(dir, out_dir, err);
-    ap__model_free(model);
-    ap__free(dir);
-    return status;
-}
-
-static bool read_dtype(const char *name, enum ap_dtype *out)
-{
-    static const struct {
-        const char *name;
-        enum ap_dtype dtype;
-    } known[] = {{"f32", AP_F32}, {"f16", AP_F16}, {"bf16", AP_BF16}, {"q8_0", AP_Q8_0}};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (strcmp(known[i].name, name) == 0) {
-            *out = known[i].dtype;
-            return true;
-        }
-    }
-    return false;
-}
-
 static ap_status convert(const char *name, struct ap_err *err)
 {
     char *in = NULL;
     bool same_text = true;
     struct ap_convert c = {.out = out_dir, .tokenizer = tokenizer, .cast = dtype != NULL};
-    if (dtype != NULL && !read_dtype(dtype, &c.dtype))
+    if (dtype != NULL && !ap__export_dtype_read(dtype, &c.dtype))
         return ap__fail(err, AP_E_ARG, "--dtype", "is f32, f16, bf16 or q8_0, got `%s`", dtype);
     AP_TRY(ap__data_find(name, &in, err));
     c.in = in;
@@ -141,10 +105,6 @@ static int run(int argc, char **argv)
         status = make_new(args.v[1], &err);
     } else if (strcmp(args.v[0], "info") == 0) {
         status = show_info(args.v[1], &err);
-    } else if (strcmp(args.v[0], "merge") == 0) {
-        if (adapter == NULL || out_dir == NULL)
-            return ap__usage_fail(&ap__cmd_model, "merge needs --adapter and --out");
-        status = merge(args.v[1], &err);
     } else if (strcmp(args.v[0], "grow") == 0) {
         if (out_dir == NULL)
             return ap__usage_fail(&ap__cmd_model, "grow needs --layers and --out");
@@ -154,19 +114,18 @@ static int run(int argc, char **argv)
             return ap__usage_fail(&ap__cmd_model, "convert needs --out");
         status = convert(args.v[1], &err);
     } else {
-        return ap__usage_fail(&ap__cmd_model, "the action is new, info, merge, grow or convert, got `%s`", args.v[0]);
+        return ap__usage_fail(&ap__cmd_model, "the action is new, info, grow or convert, got `%s`", args.v[0]);
     }
     return status == AP_OK ? AP_EXIT_OK : ap__cli_fail(&err);
 }
 
 const struct ap_command ap__cmd_model = {
     .name = "model",
-    .summary = "make, describe, merge, deepen and convert models",
-    .usage = "new DIR | info DIR | merge DIR --adapter DIR --out DIR | grow DIR --layers N --out DIR | "
+    .summary = "make, describe, deepen and convert models",
+    .usage = "new DIR | info DIR | grow DIR --layers N --out DIR | "
              "convert MODEL --out DIR|FILE.gguf",
     .options = options,
     .example = "apprentice model info models/student\n"
-               "apprentice model merge models/student --adapter runs/demo-1/dpo --out better\n"
                "apprentice model convert models/student --out student.gguf --dtype q8_0",
     .run = run,
 };

@@ -26,6 +26,7 @@ static const struct ap_command *const commands[] = {
     &ap__cmd_train,
     &ap__cmd_eval,
     &ap__cmd_report,
+    &ap__cmd_export,
     &ap__cmd_compare,
     &ap__cmd_call,
     &ap__cmd_prove,

@@ -11,6 +11,7 @@
 #include "model/save.h"
 #include "model/save_gguf.h"
 #include <string.h>
+#include <strings.h>
 
 static const char *const format_name[AP_EXPORT_FORMATS] = {"hf", "peft", "gguf", "gguf-lora"};
 
@@ -21,6 +22,17 @@ bool ap__export_format_read(const char *name, enum ap_export_format *out)
     for (int i = 0; i < AP_EXPORT_FORMATS; i++)
         if (strcmp(name, format_name[i]) == 0) {
             *out = (enum ap_export_format)i;
+            return true;
+        }
+    return false;
+}
+
+bool ap__export_dtype_read(const char *name, enum ap_dtype *out)
+{
+    static const enum ap_dtype known[] = {AP_F32, AP_BF16, AP_F16, AP_Q8_0};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcasecmp(name, ap__dtype_name(known[i])) == 0) {
+            *out = known[i];
             return true;
         }
     return false;
@@ -79,24 +91,26 @@ static ap_status write_hf(const struct ap_export *e, const struct ap_model *m, s
 
 /* ---- gguf ---- */
 
-static ap_status write_gguf(const struct ap_export *e, const struct ap_model *m, struct ap_err *err)
+static ap_status write_gguf(const struct ap_export *e, const struct ap_model *m, bool *same_text, struct ap_err *err)
 {
     enum ap_dtype dtype = e->dtype;
     if (!e->cast)
         AP_TRY(stored_dtype(e, &dtype, err));
-    return ap__model_save_gguf(m, e->out, ap__path_base(e->base), e->base, dtype, NULL, err);
+    return ap__model_save_gguf(m, e->out, ap__path_base(e->base), e->base, dtype, same_text, err);
 }
 
-ap_status ap__export_write(const struct ap_export *e, struct ap_err *err)
+ap_status ap__export_write(const struct ap_export *e, bool *same_text, struct ap_err *err)
 {
     struct ap_model *m = NULL;
+    if (same_text != NULL)
+        *same_text = true;
     AP_TRY(check(e, err));
     AP_TRY(ap__export_open_trained(e, &m, err));
     ap_status status = AP_OK;
     switch (e->format) {
     case AP_EXPORT_HF: status = write_hf(e, m, err); break;
     case AP_EXPORT_PEFT: status = ap__lora_save(m, e->out, e->base_name != NULL ? e->base_name : e->base, err); break;
-    case AP_EXPORT_GGUF: status = write_gguf(e, m, err); break;
+    case AP_EXPORT_GGUF: status = write_gguf(e, m, same_text, err); break;
     default: status = ap__lora_save_gguf(m, e->out, ap__path_base(e->base), err);
     }
     ap__model_free(m);

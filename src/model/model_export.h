@@ -15,6 +15,8 @@
 enum ap_export_format { AP_EXPORT_HF, AP_EXPORT_PEFT, AP_EXPORT_GGUF, AP_EXPORT_GGUF_LORA, AP_EXPORT_FORMATS };
 const char *ap__export_format_name(enum ap_export_format format); /* "hf", "peft", "gguf", "gguf-lora" */
 bool ap__export_format_read(const char *name, enum ap_export_format *out);
+/* "f32", "bf16", "f16", "q8_0": what matrices can be written in. */
+bool ap__export_dtype_read(const char *name, enum ap_dtype *out);
 
 /* All strings borrowed. */
 struct ap_export {
@@ -29,16 +31,17 @@ struct ap_export {
     const char *out;                /* folder (hf, peft) or file */
 };
 
-/* AP_E_ARG for what does not fit together (an adapter format without an adapter, a dtype that the format has not). */
-ap_status ap__export_write(const struct ap_export *e, struct ap_err *err) AP_MUST_CHECK;
+/* AP_E_ARG for what does not fit together (an adapter format without an adapter, a dtype that the format has not).
+ * *same_text (may be NULL): as ap__gguf_write_model says, true for the other formats. */
+ap_status ap__export_write(const struct ap_export *e, bool *same_text, struct ap_err *err) AP_MUST_CHECK;
 
 /* What a comparison found. */
 struct ap_export_check {
     enum ap_dtype dtype;      /* of the written matrices */
     int64_t weights;          /* numbers compared one by one */
     int64_t tokens;           /* positions whose logits were compared */
-    double difference, largest; /* of two logits; the largest logit of the trained model */
-    double ceiling;           /* difference / largest that is still taken for rounding */
+    double difference, largest; /* the largest difference of two logits; the largest logit of the trained model */
+    double error, ceiling;    /* of all logits, |written - trained| / |trained| in the 2-norm; what is still rounding */
     int64_t other_choice;     /* positions where another token is the likeliest */
 };
 /* Reload e->out and compare with the trained model on n sequences.  A mismatch is AP_E_STATE naming the tensor and

@@ -49,7 +49,8 @@ int64_t ap__model_parameters(const struct ap_model *m);
 ap_status ap__model_train_full(struct ap_model *m, struct ap_err *err) AP_MUST_CHECK;
 ap_status ap__model_add_lora(struct ap_model *m, const struct ap_lora_config *lora, uint64_t seed,
                              struct ap_err *err) AP_MUST_CHECK;
-/* PEFT folder: adapter_config.json + adapter_model.safetensors (peft.c says what of it is supported). */
+/* PEFT folder: adapter_config.json + adapter_model.safetensors (peft_config.h says what of it is supported).  Loaded
+ * is also a .gguf file of an adapter. */
 ap_status ap__lora_load(struct ap_model *m, const char *dir, struct ap_err *err) AP_MUST_CHECK;
 ap_status ap__lora_save(const struct ap_model *m, const char *dir, const char *base_name, struct ap_err *err) AP_MUST_CHECK;
 /* With an adapter attached: compute as if it were absent (the DPO reference), or with it. */

@@ -56,7 +56,8 @@ expect_err "another seed"
 expect_ok "evaluates the trained student alone" "$AP" eval --task math-word --model models/student \
     --adapter "$TMP/a/dpo" --count 10 --json
 expect_true "the last line counts" sh -c "tail -n 1 '$TMP/out' | grep -q '^{\"problems\": 10, \"greedy_correct\": '"
-expect_ok "merges the adapter into the student" "$AP" model merge models/student --adapter "$TMP/a/dpo" --out "$TMP/merged"
+expect_ok "merges the adapter into the student" "$AP" export "$TMP/a" --out "$TMP/merged" --verify
+expect_out "of the trained model in F32; on 8 chains of the run"
 expect_ok "compares two evaluations of a run" "$AP" compare "$TMP/a:before" "$TMP/a:after"
 
 finish
