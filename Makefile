@@ -2,7 +2,8 @@
 # make check    unit tests (sanitized), layers, command line, a short pipeline run
 # make demo     from problems to a report, in minutes
 # make models   train the bundled models again from seeds (long)
-# make bench    run the benchmarks
+# make bench    measure training, rollouts and loading; figures also in build/bench.csv
+# make bench-peers  the same by turns with TRL, llama.cpp and transformers (fetched by pip); ARGS="rollout --runs 3"
 # make fuzz     every fuzz target for FUZZ_SECONDS (600) each; needs clang; FUZZ=gguf: that one alone
 # make install  to /usr/local, or PREFIX=...
 # make clean    remove build/
@@ -15,7 +16,7 @@ JOBS := $(shell nproc)
 PREFIX ?= /usr/local
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all deps build check demo models bench fuzz install clean
+.PHONY: all deps build check demo models bench bench-peers fuzz install clean
 
 all: build
 
@@ -38,7 +39,10 @@ models: build
 	@scripts/make-models.sh $(BUILD)/apprentice
 
 bench: build
-	@for b in $(BUILD)/bench/*; do [ -x "$$b" ] && [ -f "$$b" ] || continue; echo "== $$b"; "$$b" || exit 1; done
+	@$(BUILD)/apprentice bench --csv $(BUILD)/bench.csv
+
+bench-peers: build
+	@scripts/bench-peers.sh $(BUILD) $(ARGS)
 
 fuzz: deps
 	@cmake -S . -B $(FUZZ_BUILD) -DCMAKE_C_COMPILER=clang -DAP_FUZZ=ON

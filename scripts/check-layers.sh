@@ -5,7 +5,7 @@
 set -uo pipefail
 cd "${1:-$(dirname "$0")/..}" || exit 2
 
-LAYERS="base jinja tensor tree model functions outside llm agent tasks store preference train evaluate report run cli"
+LAYERS="base jinja tensor tree model functions outside llm agent tasks store preference train evaluate report run bench cli"
 MAX_LINES=650
 violations=0
 

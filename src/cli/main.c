@@ -33,6 +33,7 @@ static const struct ap_command *const commands[] = {
     &ap__cmd_mcp,
     &ap__cmd_tokenize,
     &ap__cmd_model,
+    &ap__cmd_bench,
     NULL,
 };
 #define COMMAND_COUNT (sizeof commands / sizeof *commands - 1)

@@ -1,0 +1,226 @@
+#!/usr/bin/env python3
+"""Apprentice and its peers by turns on the same work: medians and the ratio per pair of runs.
+
+    run.py --apprentice build/apprentice --work FOLDER [--runs 5] [--csv FILE] [workload ...]
+
+    for each run:  ours (a fresh process, one warm-up) -> the peer (the same) -> ratio of the two
+
+FOLDER holds the model and the work (made by `apprentice bench --write` when it is empty).  Before the runs each peer
+is tried with several settings, once each, and keeps the fastest.  A table goes to stdout, every single run to the CSV."""
+import argparse
+import csv
+import glob
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+WORKLOADS = ("train-chains", "train-pairs", "train-tiny", "rollout", "load")
+
+parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+parser.add_argument("workload", nargs="*", help=", ".join(WORKLOADS) + " (default: all)")
+parser.add_argument("--apprentice", default="build/apprentice")
+parser.add_argument("--student", default="models/student", help="the model of train-tiny")
+parser.add_argument("--work", required=True)
+parser.add_argument("--runs", type=int, default=5)
+parser.add_argument("--threads", type=int, default=os.cpu_count())
+parser.add_argument("--csv")
+parser.add_argument("--settings", default="{}", help='JSON: settings by peer instead of trying, {"trl": ["--batch", "4"]}')
+options = parser.parse_args()
+for name in options.workload:
+    if name not in WORKLOADS:
+        parser.error(f"unknown workload {name}")
+workloads = options.workload or WORKLOADS
+MODEL = os.path.join(options.work, "model")
+GGUF = os.path.join(options.work, "model-f32.gguf")
+SETTINGS = json.loads(options.settings)
+
+
+def say(*what):
+    print(*what, file=sys.stderr, flush=True)
+
+
+def limit_memory():
+    """A setting that does not fit must fail by itself, not by the system's choice of a process to end."""
+    with open("/proc/meminfo") as file:
+        free = next(int(line.split()[1]) for line in file if line.startswith("MemAvailable"))
+    resource.setrlimit(resource.RLIMIT_DATA, (int(free * 1024 * 0.85),) * 2)
+
+
+def start(command):
+    environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+                            preexec_fn=limit_memory)
+
+
+def measure(command):
+    """The last line of what a side writes; None when it failed."""
+    process = start(command)
+    out, err = process.communicate()
+    if process.returncode != 0:
+        say(f"failed: {' '.join(command)}\n  " + "\n  ".join(err.strip().split("\n")[-3:]))
+        return None
+    return json.loads(out.strip().split("\n")[-1])
+
+
+# ---- sides ----
+
+def ours(workload):
+    model = options.student if workload == "train-tiny" else MODEL
+    return [options.apprentice, "bench", workload, "--model", model, "--json", "--repeats", "1", "--threads",
+            str(options.threads)]
+
+
+def peer(script, *more):
+    return [sys.executable, os.path.join(HERE, script), "--threads", str(options.threads), *more]
+
+
+def trl(workload, settings):
+    model = options.student if workload == "train-tiny" else MODEL
+    return peer("trl_dpo.py", "--model", model, "--pairs", os.path.join(options.work, workload + ".jsonl"), *settings)
+
+
+def llama_cpp(_, settings):
+    return peer("llama_cpp_rollout.py", "--model", GGUF, "--script", os.path.join(options.work, "rollout.json"), *settings)
+
+
+def generate(_, settings):
+    return peer("transformers_generate.py", "--model", MODEL, "--script", os.path.join(options.work, "rollout.json"),
+                *settings)
+
+
+BATCHES = [["--batch", str(b)] for b in (1, 2, 4, 8, 16)]
+CACHES = [["--micro-batch", b, *u] for b in ("512", "2048") for u in ([], ["--unified"])]
+PEERS = {"train-chains": [("trl", trl, BATCHES)], "train-pairs": [("trl", trl, BATCHES[:4])],
+         "train-tiny": [("trl", trl, BATCHES)],
+         "rollout": [("llama.cpp", llama_cpp, CACHES), ("transformers", generate, [[]])]}
+
+
+def choose(name, side, workload, trials):
+    """The settings with the shortest repeat.  Larger batches are not tried once one has failed."""
+    if name in SETTINGS or len(trials) == 1:
+        return SETTINGS.get(name, trials[0])
+    best, fastest = None, float("inf")
+    for settings in trials:
+        result = measure([*side(workload, settings), "--repeats", "1"])
+        say(f"{workload} {name} {' '.join(settings)}: " +
+            (f"{result['seconds']:.2f} s, {result['peak_mib']:.0f} MiB" if result else "does not run"))
+        if result and result["seconds"] < fastest:
+            best, fastest = settings, result["seconds"]
+        if result is None and best is not None and settings[0] == "--batch":
+            break
+    return best
+
+
+# ---- load ----
+
+def evict():
+    """An empty page cache where we may, else without the model's files."""
+    os.sync()
+    try:
+        with open("/proc/sys/vm/drop_caches", "w") as file:
+            file.write("1")
+    except OSError:
+        for path in glob.glob(os.path.join(MODEL, "*")):
+            fd = os.open(path, os.O_RDONLY)
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(fd)
+
+
+def first_byte(command):
+    """Seconds from the start of the process to the first byte of its answer."""
+    began = time.perf_counter()
+    process = start(command)
+    byte = process.stdout.read(1)
+    seconds = time.perf_counter() - began
+    process.communicate()
+    return {"seconds": seconds, "peak_mib": 0.0} if byte and process.returncode == 0 else None
+
+
+def loads(cold):
+    sides = ([options.apprentice, "bench", "first-token", "--model", MODEL],
+             [sys.executable, os.path.join(HERE, "transformers_load.py"), MODEL])
+    for run in range(options.runs + (not cold)):
+        pair = []
+        for command in sides:
+            if cold:
+                evict()
+            pair.append(first_byte(command))
+        if run > 0 or cold:  # warm: the first pair reads the files
+            yield pair
+
+
+# ---- the comparison ----
+
+def alternate(workload, side, settings):
+    for _ in range(options.runs):
+        yield [measure(ours(workload)), measure([*side(workload, settings), "--repeats", "1"])]
+
+
+def middle(numbers):
+    return statistics.median(numbers)
+
+
+def agree(workload, pair):
+    """Both sides computed the same: reference log-probs, or those of the likeliest first tokens."""
+    a, b = (side.get("check") for side in pair)
+    if not a or not b or workload == "train-tiny":  # there our side does not train on results
+        return "-"
+    return "yes" if all(abs(x - y) <= 1e-3 * abs(x) for x, y in zip(a, b, strict=True)) else "NO"
+
+
+def compare(workload, name, pairs, settings, rows):
+    done = []
+    for run, pair in enumerate(pairs):
+        if None in pair:
+            say(f"{workload}: run {run + 1} of {name} failed")
+            continue
+        done.append(pair)
+        for side, result in zip(("apprentice", name), pair):
+            rows.append({"workload": workload, "side": side, "run": run + 1, "threads": options.threads,
+                         "seconds": result["seconds"], "peak_mib": result["peak_mib"],
+                         "load_average": os.getloadavg()[0], "settings": " ".join(settings) if side == name else ""})
+        say(f"{workload} run {run + 1}: {pair[0]['seconds']:.3f} s, {name} {pair[1]['seconds']:.3f} s")
+    if not done:
+        return
+    ratios = [b["seconds"] / a["seconds"] for a, b in done]
+    memory = middle([a["peak_mib"] for a, _ in done]), middle([b["peak_mib"] for _, b in done])
+    print(f"{workload:<13} {name:<13} {middle([a['seconds'] for a, _ in done]):>9.3f} "
+          f"{middle([b['seconds'] for _, b in done]):>9.3f} {middle(ratios):>7.2f}x {min(ratios):>6.2f}-{max(ratios):<6.2f} "
+          f"{memory[0]:>7.0f} {memory[1]:>7.0f} {memory[0] / memory[1] if memory[1] else 0:>6.2f} "
+          f"{agree(workload, done[0]):>5}  {' '.join(settings)}", flush=True)
+
+
+def prepare():
+    if not os.path.exists(os.path.join(MODEL, "model.safetensors")):
+        subprocess.run([options.apprentice, "bench", "--write", options.work], check=True)
+    if "rollout" in workloads and not os.path.exists(GGUF):
+        subprocess.run([options.apprentice, "model", "convert", MODEL, "--out", GGUF], check=True)
+
+
+def main():
+    prepare()
+    rows = []
+    print(f"{'workload':<13} {'peer':<13} {'ours s':>9} {'theirs s':>9} {'ratio':>8} {'least-most':<13} "
+          f"{'MiB':>7} {'theirs':>7} {'ratio':>6} {'same':>5}  settings", flush=True)
+    for workload in workloads:
+        if workload == "load":
+            for cold in (True, False):
+                compare("load-cold" if cold else "load-warm", "transformers", loads(cold), [], rows)
+            continue
+        for name, side, trials in PEERS[workload]:
+            settings = choose(name, side, workload, trials)
+            if settings is not None:
+                compare(workload, name, alternate(workload, side, settings), settings, rows)
+    if options.csv and rows:
+        with open(options.csv, "w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+main()

@@ -1,0 +1,76 @@
+/* measure.c - medians, sgemm, page cache. */
+#include "bench/measure.h"
+
+#include "base/file.h"
+#include "base/progress.h"
+
+#include <cblas.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double ap__median(double *x, int32_t n)
+{
+    qsort(x, (size_t)n, sizeof *x, by_size);
+    return 0.5 * (x[n / 2] + x[(n - 1) / 2]);
+}
+
+static double best_product(const float *A, const float *B, float *C, int n, double seconds)
+{
+    double best = 0.0, begun = ap__now(), flop = 2.0 * n * n * (double)n;
+    do {
+        double start = ap__now();
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, n, n, 1.0f, A, n, B, n, 0.0f, C, n);
+        double rate = flop / (ap__now() - start);
+        best = rate > best ? rate : best;
+    } while (ap__now() - begun < seconds);
+    return 1e-9 * best;
+}
+
+double ap__measure_sgemm(double seconds)
+{
+    enum { N = 1024 };
+    float *block = ap__alloc_array(3 * (size_t)N * N, sizeof *block);
+    if (block == NULL)
+        return 0.0;
+    for (size_t i = 0; i < 2 * (size_t)N * N; i++)
+        block[i] = (float)(i % 17) - 8.0f;
+    double best = best_product(block, block + (size_t)N * N, block + 2 * (size_t)N * N, N, seconds);
+    ap__free(block);
+    return best;
+}
+
+static ap_status evict(const char *dir, const char *name, struct ap_err *err)
+{
+    ap_status status = AP_OK;
+    char *path = ap__path_join(dir, name);
+    if (path == NULL)
+        return ap__fail(err, AP_E_MEMORY, dir, "no memory for a path");
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fdatasync(fd) != 0 || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) != 0)
+        status = ap__fail_errno(err, path, "cannot drop the cached pages");
+    if (fd >= 0)
+        close(fd);
+    ap__free(path);
+    return status;
+}
+
+ap_status ap__evict_files(const char *dir, struct ap_err *err)
+{
+    ap_status status = AP_OK;
+    DIR *folder = opendir(dir);
+    if (folder == NULL)
+        return ap__fail_errno(err, dir, "cannot read the folder");
+    for (struct dirent *e = readdir(folder); e != NULL && status == AP_OK; e = readdir(folder))
+        if (e->d_type == DT_REG || e->d_type == DT_LNK)
+            status = evict(dir, e->d_name, err);
+    closedir(folder);
+    return status;
+}

@@ -1,0 +1,19 @@
+/* measure.h - what a measurement needs: medians, the machine's limit, a cold page cache. */
+#ifndef AP_MEASURE_H
+#define AP_MEASURE_H
+
+#include "base/status.h"
+#include <stdint.h>
+
+/* Of n > 0 numbers, which are sorted; of an even number the mean of the middle two. */
+double ap__median(double *x, int32_t n);
+
+/* The fastest of OpenBLAS's 1024^3 sgemms within about `seconds`, in GFLOP/s, with the threads that are set. 0 without
+ * memory. */
+double ap__measure_sgemm(double seconds);
+
+/* Ask the system to forget its cached pages of a folder's files, as after a restart.  Pages that were never written to
+ * disk, or that a program maps, stay. */
+ap_status ap__evict_files(const char *dir, struct ap_err *err);
+
+#endif

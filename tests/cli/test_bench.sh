@@ -1,0 +1,31 @@
+#!/bin/bash
+# test_bench.sh - `apprentice bench`: workloads on a tiny model, three forms of output, files for others.
+. "$(dirname "$0")/lib.sh"
+
+expect_ok "makes a tiny model" "$AP" model new "$TMP/m" --hidden 8 --layers 1 --heads 1 --kv-heads 1 --ffn 8
+once="--model $TMP/m --repeats 1 --warm-up 0"
+
+expect_ok "measures what is named" "$AP" bench train-chains train-pairs load $once --csv "$TMP/b.csv"
+expect_out "train-chains"
+expect_out "of peak"
+expect_out "load-cold"
+expect_true "writes the figures as CSV too" grep -q '^train-pairs,pairs,8,.*,11309,' "$TMP/b.csv"
+
+expect_ok "says where the time went" "$AP" bench train-chains $once --profile
+expect_out "attention_d"
+expect_out "rest"
+
+expect_ok "prints JSON" "$AP" bench rollout $once --json --threads 1
+expect_out '"workload":"rollout"'
+expect_out '"units":64'
+expect_out '"threads":1'
+
+expect_ok "writes a token, which load waits for" "$AP" bench first-token --model "$TMP/m"
+
+expect_fail 2 "rejects a workload that nobody knows" "$AP" bench rolout
+expect_err 'unknown workload `rolout`; did you mean `rollout`?'
+expect_fail 1 "names a model that is not there" "$AP" bench rollout --model nowhere
+expect_err 'nowhere'
+expect_fail 1 "names a file that cannot be written" "$AP" bench load $once --csv /nowhere/b.csv
+expect_err '/nowhere/b.csv'
+finish
