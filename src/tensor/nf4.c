@@ -73,36 +73,43 @@ static float number_of(const uint8_t *codes, size_t i, float scale)
     return level[i % 2 == 0 ? codes[i / 2] >> 4 : codes[i / 2] & 15] * scale;
 }
 
-#if AP_LANES >= 8
-typedef uint8_t bytes16 __attribute__((vector_size(16)));
-typedef uint8_t bytes_lanes __attribute__((vector_size(AP_LANES)));
-
-/* 8 bytes of codes -> 16 numbers: the halves of every byte side by side, then a look-up in registers. */
-AP_INLINE void sixteen_to_f32(float *dst, const uint8_t *codes, float scale)
-{
-    bytes16 both = {0}, index;
-    memcpy(&both, codes, 8);
-    index = __builtin_shuffle(both >> 4, both & 15,
-                              (bytes16){0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23});
-    for (int32_t i = 0; i < 16; i += AP_LANES) {
-        bytes_lanes part;
-        memcpy(&part, (const uint8_t *)&index + i, sizeof part);
-        ap_ivec which = __builtin_convertvector(part, ap_ivec);
+/* The codes of AP_LANES numbers: their bytes in every lane, each shifted to its own. */
 #if AP_LANES == 16
-        ap_vec value = __builtin_shuffle(ap__vec_load(level), which);
-#else
-        ap_vec value = __builtin_shuffle(ap__vec_load(level), ap__vec_load(level + AP_LANES), which);
-#endif
-        ap__vec_store(dst + i, value * scale);
-    }
-}
-#else
-AP_INLINE void sixteen_to_f32(float *dst, const uint8_t *codes, float scale)
+typedef uint64_t wide_vec __attribute__((vector_size(AP_LANES * 4)));
+
+AP_INLINE ap_uvec codes_of(const uint8_t *codes)
 {
-    for (size_t i = 0; i < 16; i++)
-        dst[i] = number_of(codes, i, scale);
+    uint64_t bytes;
+    memcpy(&bytes, codes, sizeof bytes);
+    ap_uvec both = (ap_uvec)(bytes + (wide_vec){0});
+    both = __builtin_shuffle(both, (ap_uvec){0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1});
+    return both >> (ap_uvec){4, 0, 12, 8, 20, 16, 28, 24, 4, 0, 12, 8, 20, 16, 28, 24} & 15;
+}
+#elif AP_LANES == 8
+AP_INLINE ap_uvec codes_of(const uint8_t *codes)
+{
+    uint32_t a;
+    memcpy(&a, codes, sizeof a);
+    return (a + (ap_uvec){0}) >> (ap_uvec){4, 0, 12, 8, 20, 16, 28, 24} & 15;
+}
+#else
+AP_INLINE ap_uvec codes_of(const uint8_t *codes)
+{
+    return (ap_uvec){codes[0] >> 4, codes[0] & 15, codes[1] >> 4, codes[1] & 15};
 }
 #endif
+
+/* level[code] for each lane. */
+AP_INLINE ap_vec levels_of(ap_uvec code)
+{
+#if AP_LANES == 16
+    return __builtin_shuffle(ap__vec_load(level), (ap_ivec)code);
+#elif AP_LANES == 8
+    return __builtin_shuffle(ap__vec_load(level), ap__vec_load(level + 8), (ap_ivec)code);
+#else
+    return (ap_vec){level[code[0]], level[code[1]], level[code[2]], level[code[3]]};
+#endif
+}
 
 void ap__nf4_to_f32(float *dst, const struct ap_nf4 *nf4, const void *data, size_t at, size_t n)
 {
@@ -113,8 +120,8 @@ void ap__nf4_to_f32(float *dst, const struct ap_nf4 *nf4, const void *data, size
         size_t stop = (at / AP_NF4_BLOCK + 1) * AP_NF4_BLOCK;
         stop = stop < end ? stop : end;
         if (at % 2 == 0)
-            for (; at + 16 <= stop; at += 16, dst += 16)
-                sixteen_to_f32(dst, codes + at / 2, scale);
+            for (; at + AP_LANES <= stop; at += AP_LANES, dst += AP_LANES)
+                ap__vec_store(dst, levels_of(codes_of(codes + at / 2)) * scale);
         for (; at < stop; at++)
             *dst++ = number_of(codes, at, scale);
     }
