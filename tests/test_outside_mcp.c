@@ -30,7 +30,7 @@ static const struct scene scenes[] = {
     {"a_batch_is_read", "batch", "", NULL, {{ECHO, "in a batch"}}},
     {"a_second_answer_is_ignored", "twice", "", NULL, {FINE, FINE}},
     {"requests_of_the_server_are_refused_and_it_goes_on", "asks", "", NULL, {FINE}},
-    {"progress_prolongs_a_call", "progress", "", NULL, {FINE}},
+    {"progress_prolongs_a_call", "progress", "timeout: 1", NULL, {FINE}},
     {"an_integer_beyond_64_bits_does_no_harm", "big_integer", "", NULL, {{ECHO, "big"}}},
     {"a_flood_of_complaints_does_no_harm", "words_flood", "", NULL, {FINE}},
     {"a_list_that_always_changes_does_no_harm", "always_changing", "", NULL, {FINE, FINE}},
@@ -65,21 +65,21 @@ static const struct scene scenes[] = {
     {"memory_has_a_limit", "eats_memory", "memory: 64", NULL, {{ECHO, "E hostile_server was killed by signal"}}},
     {"a_hidden_child_does_not_keep_it_alive", "leaves_child", "", NULL, {{ECHO, "E ended with exit code 0"}}},
     /* it is late */
-    {"a_hanging_server_is_started_again", "hang", "", NULL,
+    {"a_hanging_server_is_started_again", "hang", "timeout: 0.4", NULL,
      {{ECHO, "E echo did not answer within 0.4 seconds"}, {ECHO, "E did not answer"}}},
-    {"a_lost_answer_is_an_observation_and_the_server_stays", "slow", "", NULL, {{ECHO, "E did not answer"}, FINE}},
-    {"a_late_answer_is_nobodys", "late", "", NULL, {{ECHO, "E did not answer"}}},
-    {"progress_without_end_has_an_end", "progress_forever", "", NULL,
+    {"a_lost_answer_is_an_observation_and_the_server_stays", "slow", "timeout: 1", NULL, {{ECHO, "E did not answer"}, FINE}},
+    {"a_late_answer_is_nobodys", "late", "timeout: 0.4", NULL, {{ECHO, "E did not answer"}}},
+    {"progress_without_end_has_an_end", "progress_forever", "timeout: 0.4", NULL,
      {{ECHO, "E echo makes progress, but had no result after 1.6 seconds"}}},
-    {"a_flood_of_notices_is_no_answer", "flood", "", NULL, {{ECHO, "E did not answer"}}},
-    {"closing_its_output_is_no_answer", "closes_output", "", NULL, {{ECHO, "E did not answer"}}},
-    {"another_id_is_no_answer", "other_id", "", NULL, {{ECHO, "E did not answer"}}},
-    {"an_id_as_text_is_no_answer", "text_id", "", NULL, {{ECHO, "E did not answer"}}},
-    {"an_id_beyond_all_numbers_is_no_answer", "huge_id", "", NULL, {{ECHO, "E did not answer"}}},
-    {"text_that_is_no_utf8_is_no_answer", "bad_utf8", "", NULL, {{ECHO, "E did not answer"}}},
-    {"brackets_without_end_are_no_answer", "nested", "", NULL, {{ECHO, "E did not answer"}}},
-    {"pings_without_end_end_the_server", "never_reads", "", NULL, {{ECHO, "E "}}},
-    {"a_message_has_a_limit", "huge", "output: 64", NULL, {{ECHO, "E sent more than 65536 bytes"}}},
+    {"a_flood_of_notices_is_no_answer", "flood", "timeout: 0.4", NULL, {{ECHO, "E did not answer"}}},
+    {"closing_its_output_is_no_answer", "closes_output", "timeout: 0.4", NULL, {{ECHO, "E did not answer"}}},
+    {"another_id_is_no_answer", "other_id", "timeout: 0.4", NULL, {{ECHO, "E did not answer"}}},
+    {"an_id_as_text_is_no_answer", "text_id", "timeout: 0.4", NULL, {{ECHO, "E did not answer"}}},
+    {"an_id_beyond_all_numbers_is_no_answer", "huge_id", "timeout: 0.4", NULL, {{ECHO, "E did not answer"}}},
+    {"text_that_is_no_utf8_is_no_answer", "bad_utf8", "timeout: 0.4", NULL, {{ECHO, "E did not answer"}}},
+    {"brackets_without_end_are_no_answer", "nested", "timeout: 0.4", NULL, {{ECHO, "E did not answer"}}},
+    {"pings_without_end_end_the_server", "never_reads", "timeout: 2", NULL, {{ECHO, "E "}}},
+    {"a_message_has_a_limit", "huge", "timeout: 8, output: 64", NULL, {{ECHO, "E sent more than 65536 bytes"}}},
     /* it answers wrongly */
     {"a_result_needs_content", "no_content", "", NULL, {{ECHO, "E echo was answered wrongly: its result has no content"}}},
     {"content_must_be_a_list", "content_text", "", NULL, {{ECHO, "E its result has no content"}}},
@@ -125,7 +125,7 @@ static void a_scene_plays_as_written(void **state)
     struct ap_err fault = {0};
     double start = ap__now();
     snprintf(yaml, sizeof yaml, "- {mcp: [%s, %s, %s], start_timeout: 20, %s%s}\n", HOSTILE_SERVER, scene->mode,
-             in_dir("memory"), strstr(scene->limits, "timeout") ? "" : "timeout: 0.4, ", scene->limits);
+             in_dir("memory"), strstr(scene->limits, "timeout") ? "" : "timeout: 8, ", scene->limits);
     if (strstr(scene->limits, "start_timeout"))
         snprintf(yaml, sizeof yaml, "- {mcp: [%s, %s], %s}\n", HOSTILE_SERVER, scene->mode, scene->limits);
     ap_status status = add_functions(yaml, &registry, &fault);

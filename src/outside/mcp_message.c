@@ -52,8 +52,12 @@ ap_status ap__mcp_parse(const char *text, size_t len, json_t **out, struct ap_er
 {
     json_error_t e;
     *out = json_loadb(text, len, 0, &e);
-    if (!*out)
+    if (!*out) {
         *out = json_loadb(text, len, JSON_DECODE_INT_AS_REAL, &e);
+        double id = json_real_value(json_object_get(*out, "id"));
+        if (id > 0 && id < 1e15 && id == (double)(json_int_t)id)
+            (void)json_object_set_new(*out, "id", json_integer((json_int_t)id));
+    }
     if (*out)
         return AP_OK;
     if (json_error_code(&e) == json_error_out_of_memory)

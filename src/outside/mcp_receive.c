@@ -159,15 +159,6 @@ static void on_notice(struct ap_mcp *mcp, const char *method, const json_t *para
         call->until = ap__now() + mcp->timeout;
 }
 
-/* An id of ours, or -1. */
-static int64_t number_of(const json_t *id)
-{
-    if (json_is_integer(id))
-        return json_integer_value(id);
-    double x = json_real_value(id); /* 1.0 is fine */
-    return x > 0 && x < 1e15 ? (int64_t)x : -1;
-}
-
 static void on_junk(struct ap_mcp *mcp)
 {
     if (++mcp->junk > MAX_JUNK)
@@ -184,8 +175,8 @@ static ap_status on_one(struct ap_mcp *mcp, const json_t *message, struct ap_err
         return on_request(mcp, id, method, err);
     if (method)
         on_notice(mcp, method, json_object_get(message, "params"));
-    else if (json_is_number(id))
-        return on_answer(mcp, number_of(id), message, err);
+    else if (json_is_integer(id))
+        return on_answer(mcp, json_integer_value(id), message, err);
     else
         on_junk(mcp);
     return AP_OK;

@@ -219,7 +219,7 @@ static void before_answer(long id)
         for (long i = 0;; i++)
             say("{\"jsonrpc\":\"2.0\",\"id\":%ld,\"method\":\"ping\"}", i);
     for (int i = 0; is("progress") && i < 5; i++) {
-        nap(0.2);
+        nap(0.3);
         say("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%ld,"
             "\"progress\":%d}}", id, i);
     }
