@@ -30,7 +30,7 @@ struct ap_command {
 extern const struct ap_command ap__cmd_call, ap__cmd_prove, ap__cmd_solve, ap__cmd_problems;
 extern const struct ap_command ap__cmd_run, ap__cmd_collect, ap__cmd_pairs, ap__cmd_train, ap__cmd_eval;
 extern const struct ap_command ap__cmd_report, ap__cmd_export, ap__cmd_compare, ap__cmd_mcp, ap__cmd_tokenize, ap__cmd_model;
-extern const struct ap_command ap__cmd_bench;
+extern const struct ap_command ap__cmd_bench, ap__cmd_template;
 
 /* Print "apprentice: PLACE: message" to stderr; the exit code that fits err. */
 int ap__cli_fail(const struct ap_err *err);

@@ -32,6 +32,7 @@ static const struct ap_command *const commands[] = {
     &ap__cmd_prove,
     &ap__cmd_mcp,
     &ap__cmd_tokenize,
+    &ap__cmd_template,
     &ap__cmd_model,
     &ap__cmd_bench,
     NULL,
