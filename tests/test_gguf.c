@@ -259,6 +259,7 @@ static void wrong_heads_are_refused(void **state)
 {
     (void)state;
     ap__buf_clear(&file);
+    refused(AP_E_FORMAT, "no GGUF file");
     ap__buf_puts(&file, "GGML and more");
     refused(AP_E_FORMAT, "no GGUF file");
     head(2, 0, 0);

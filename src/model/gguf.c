@@ -337,9 +337,9 @@ static ap_status read_file(struct ap_gguf *g, struct ap_err *err)
     uint32_t version = 0;
     uint64_t tensors = 0, values = 0;
     AP_TRY(ap__map_open(g->path, &g->map, err));
-    struct cursor c = {g, g->map.data, g->map.data + g->map.size};
     if (g->map.size < sizeof magic || memcmp(g->map.data, MAGIC, sizeof magic) != 0)
         return ap__fail(err, AP_E_FORMAT, g->path, "this is no GGUF file");
+    struct cursor c = {g, g->map.data, g->map.data + g->map.size};
     AP_TRY(take(&c, magic, sizeof magic, "its head", err));
     AP_TRY(take(&c, &version, sizeof version, "its head", err));
     if (version != AP_GGUF_VERSION)
