@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "model/grow.h"
 #include "model/safetensors.h"
 #include "tiny_model.h"
 
@@ -216,6 +217,27 @@ static void wrong_tensors_are_named_with_what_was_expected(void **state)
     ap__model_free(m);
 }
 
+static void a_grown_model_computes_what_it_did(void **state)
+{
+    (void)state;
+    char out[96];
+    snprintf(out, sizeof out, "%s/grown", dir);
+    for (int f = 0; f < AP_FAMILY_COUNT; f++) {
+        struct ap_config shape = tiny_family((enum ap_family)f);
+        shape.L = 3;
+        shape.window_from = f == AP_QWEN2 ? 2 : 0;
+        struct ap_model *m = tiny_model(&shape, 3), *grown = NULL;
+        OK(ap__model_save(m, dir, AP_F32, err));
+        OK(ap__model_grow(dir, 7, out, err));
+        OK(ap__model_open(out, NULL, &grown, err));
+        assert_int_equal(ap__model_config(grown)->L, 7);
+        assert_below("log-prob", fabs(logp_of(grown) - logp_of(m)), 1e-4, (uint64_t)f);
+        ap__model_free(grown);
+        ap__model_free(m);
+        remove_dir(out);
+    }
+}
+
 static void a_new_model_needs_a_sound_shape(void **state)
 {
     (void)state;
@@ -237,6 +259,7 @@ int main(void)
         cmocka_unit_test(a_bf16_model_equals_its_rounded_self),
         cmocka_unit_test(matrices_are_held_in_the_dtype_that_was_asked_for),
         cmocka_unit_test(wrong_tensors_are_named_with_what_was_expected),
+        cmocka_unit_test(a_grown_model_computes_what_it_did),
         cmocka_unit_test(a_new_model_needs_a_sound_shape),
     };
     return cmocka_run_group_tests(tests, make_dir, drop_dir);

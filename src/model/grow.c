@@ -47,7 +47,7 @@ static ap_status add(struct growth *g, const char *name, const struct ap_tensor_
 static ap_status add_copies(struct growth *g, int block, const char *rest, const struct ap_tensor_view *t,
                             struct ap_err *err)
 {
-    bool output = strcmp(rest, ".self_attn.o_proj.weight") == 0 || strcmp(rest, ".mlp.down_proj.weight") == 0;
+    bool output = ap__starts_with(rest, ".self_attn.o_proj.") || ap__starts_with(rest, ".mlp.down_proj.");
     bool first = true;
     for (int64_t i = 0; i < g->to; i++) {
         char name[256];
@@ -81,6 +81,9 @@ static ap_status write_folder(struct growth *g, struct ap_config *config, const 
                                                         : ap__fail(err, AP_E_MEMORY, out, "no memory for a model");
     if (status == AP_OK)
         status = ap__safetensors_write(path, g->entry, g->n, metadata, err);
+    /* The first new block that stands for a block with a window. */
+    int64_t from = ((int64_t)config->window_from * g->to + g->from - 1) / g->from;
+    config->window_from = from < g->to ? (int32_t)from : config->window_from > 0 ? g->to : 0;
     config->L = g->to;
     if (status == AP_OK)
         status = ap__config_save(config, out, g->entry[0].dtype, err);

@@ -179,9 +179,10 @@ void ap__rope_write(const struct ap_rope *r, struct ap_buf *out)
                              r->high_freq);
     if (r->type == AP_ROPE_YARN)
         (void)ap__buf_printf(out,
-                             ",\n    \"beta_fast\": %#.17g,\n    \"beta_slow\": %#.17g,\n    \"attention_factor\": %#.17g"
-                             ",\n    \"truncate\": %s",
-                             r->beta_fast, r->beta_slow, r->attention, r->exact_ramp ? "false" : "true");
+                             ",\n    \"beta_fast\": %#.17g,\n    \"beta_slow\": %#.17g,\n    \"attention_factor\": %#.17g",
+                             r->beta_fast, r->beta_slow, r->attention);
+    if (r->type == AP_ROPE_YARN && r->exact_ramp) /* a key of transformers 5 that older ones warn of */
+        (void)ap__buf_puts(out, ",\n    \"truncate\": false");
     (void)ap__buf_puts(out, "\n  }");
 }
 
