@@ -12,13 +12,10 @@
 
 static bool as_json, list, schema;
 
-static struct ap_option_list plugins;
-
 static const struct ap_option options[] = {
     AP_OPTION_FLAG("list", &list, "print the help of SET's functions, as it stands in prompts"),
     AP_OPTION_FLAG("schema", &schema, "print SET's functions as OpenAI tools (JSON)"),
     AP_OPTION_FLAG("json", &as_json, "print one JSON line per call"),
-    AP_OPTION_PLUGIN(&plugins),
     AP_OPTION_END,
 };
 
@@ -86,7 +83,7 @@ static int run(int argc, char **argv)
         return rc;
     if (args.n == 1 && !list && !schema)
         return ap__usage_fail(&ap__cmd_call, "there is no call; --list shows the functions of `%s`", args.v[0]);
-    ap_status status = ap__functions_open(args.v[0], &plugins, &functions, &err);
+    ap_status status = ap__functions_open(args.v[0], &functions, &err);
     if (status != AP_OK)
         return ap__cli_fail(&err);
     const struct ap_registry *registry = functions.registry;

@@ -14,13 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static struct ap_option_list plugins;
-
-static const struct ap_option options[] = {
-    AP_OPTION_PLUGIN(&plugins),
-    AP_OPTION_END,
-};
-
 struct talk {
     struct ap_mcp_server *server;
     struct ap_buf line, reply;
@@ -94,7 +87,7 @@ static int run(int argc, char **argv)
         return rc;
     ap__buf_init(&talk.line, AP_MCP_SERVER_MAX_MESSAGE);
     ap__buf_init(&talk.reply, 0);
-    ap_status status = ap__functions_open(args.n > 0 ? args.v[0] : "math,fol", &plugins, &functions, &err);
+    ap_status status = ap__functions_open(args.n > 0 ? args.v[0] : "math,fol", &functions, &err);
     if (status == AP_OK)
         status = ap__mcp_server_new(functions.registry, &talk.server, &err);
     if (status == AP_OK)
@@ -110,7 +103,6 @@ const struct ap_command ap__cmd_mcp = {
     .name = "mcp",
     .summary = "offer functions to any agent: an MCP server on standard input and output",
     .usage = "[SET]",
-    .options = options,
     .example = "apprentice mcp\n"
                "apprentice mcp fol\n"
                "apprentice mcp my-task.yaml",

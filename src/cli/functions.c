@@ -1,6 +1,7 @@
 /* functions.c - names from the command line to a registry.
  *
- *   plug-ins first --> NAME.yaml or NAME/...: that task's;  else NAME,NAME,...: sets and functions */
+ *   NAME.yaml or NAME/...: that task's;  else NAME,NAME,...: sets and functions
+ *   --plugin LIB.so --> more names */
 #include "cli/functions.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -9,19 +10,41 @@
 #include <stdio.h>
 #include <string.h>
 
-ap_status ap__plugins_load(const struct ap_option_list *plugins, struct ap_err *err)
+static ap_status load_plugin(const char *name, struct ap_err *err)
 {
-    for (int i = 0; i < plugins->n; i++) {
-        /* Without a slash the loader would look in the system's folders only. */
-        bool here = !strchr(plugins->v[i], '/') && ap__file_exists(plugins->v[i]);
-        char *path = here ? ap__path_join(".", plugins->v[i]) : ap__strdup(plugins->v[i]);
-        if (!path)
-            return ap__fail(err, AP_E_MEMORY, plugins->v[i], "no memory for a plug-in");
-        ap_status status = ap__plugin_load(path, NULL, err);
-        ap__free(path);
-        if (status != AP_OK)
-            return status;
+    /* Without a slash the loader would look in the system's folders only. */
+    bool here = !strchr(name, '/') && ap__file_exists(name);
+    char *path = here ? ap__path_join(".", name) : ap__strdup(name);
+    if (!path)
+        return ap__fail(err, AP_E_MEMORY, name, "no memory for a plug-in");
+    ap_status status = ap__plugin_load(path, NULL, err);
+    ap__free(path);
+    return status;
+}
+
+ap_status ap__plugins_take(int *argc, char **argv, struct ap_err *err)
+{
+    static const char option[] = "--plugin";
+    const size_t n = sizeof option - 1;
+    int kept = 0;
+    for (int i = 0; i < *argc; i++) {
+        bool ours = i > 0 && strncmp(argv[i], option, n) == 0 && (argv[i][n] == '\0' || argv[i][n] == '=');
+        if (i > 0 && strcmp(argv[i], "--") == 0) { /* what follows are no options */
+            while (i < *argc)
+                argv[kept++] = argv[i++];
+            break;
+        }
+        if (!ours) {
+            argv[kept++] = argv[i];
+            continue;
+        }
+        const char *name = argv[i][n] == '=' ? argv[i] + n + 1 : i + 1 < *argc ? argv[++i] : "";
+        if (!name[0])
+            return ap__fail(err, AP_E_ARG, NULL, "--plugin needs the name of a library");
+        AP_TRY(load_plugin(name, err));
     }
+    argv[kept] = NULL;
+    *argc = kept;
     return AP_OK;
 }
 
@@ -44,11 +67,9 @@ static ap_status select_names(const char *names, struct ap_registry **out, struc
     return status;
 }
 
-ap_status ap__functions_open(const char *names, const struct ap_option_list *plugins, struct ap_functions *out,
-                             struct ap_err *err)
+ap_status ap__functions_open(const char *names, struct ap_functions *out, struct ap_err *err)
 {
     *out = (struct ap_functions){0};
-    AP_TRY(ap__plugins_load(plugins, err));
     if (!strchr(names, '/') && !ap__ends_with(names, ".yaml"))
         return select_names(names, &out->registry, err);
     AP_TRY(ap__task_open(names, &out->task, err));

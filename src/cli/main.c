@@ -7,6 +7,7 @@
 #include "base/progress.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/functions.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,7 +47,8 @@ static void print_overview(FILE *to)
     for (const struct ap_command *const *c = commands; *c; c++)
         fprintf(to, "  %-12s %s\n", (*c)->name, (*c)->summary);
     fputs("  help         explain a command: apprentice help COMMAND\n"
-          "\nOptions\n  --version    print the version\n  --help       print this, or after a command its help\n", to);
+          "\nOptions\n  --version    print the version\n  --help       print this, or after a command its help\n"
+          "  --plugin LIB.so   before or after any command: load functions (docs/FUNCTIONS.md)\n", to);
 }
 
 static const struct ap_command *find(const char *name)
@@ -98,6 +100,17 @@ static int dispatch(int argc, char **argv)
     return command ? command->run(argc - 1, argv + 1) : unknown_command(name);
 }
 
+/* Plug-ins are there before any command looks for functions. */
+static int with_plugins(int argc, char **argv)
+{
+    struct ap_err err = {0};
+    ap_status status = ap__plugins_take(&argc, argv, &err);
+    if (status == AP_OK)
+        return dispatch(argc, argv);
+    (void)ap__cli_fail(&err);
+    return status == AP_E_ARG ? AP_EXIT_USAGE : AP_EXIT_FAILED;
+}
+
 /* A file opened while stdout is closed would become stdout and receive our
  * results.  Fill such gaps with what cannot be written. */
 static void fill_standard_streams(void)
@@ -132,7 +145,7 @@ int main(int argc, char **argv)
     spin_briefly(argv);
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error, reported below */
     ap__interrupt_install();
-    int rc = dispatch(argc, argv);
+    int rc = with_plugins(argc, argv);
     errno = 0;
     if (fflush(stdout) != 0 || ferror(stdout)) {
         const char *reason = errno ? strerror(errno) : "an earlier write failed";
