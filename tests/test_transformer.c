@@ -218,6 +218,53 @@ static void a_forward_pass_that_keeps_nothing_gives_the_same_logprobs_in_less_me
     ap__model_free(m);
 }
 
+/* Loss and gradients with everything kept, then recomputed; bytes of each step. */
+static void check_recompute(const struct ap_config *shape, bool lora, uint64_t seed, size_t peak[2])
+{
+    struct ap_batch_config config = {.method = AP_METHOD_DPO, .dpo = {.beta = 0.2, .nll_weight = 0.5}};
+    struct ap_model *m = tiny_model(shape, seed);
+    struct tree_data d;
+    struct ap_train_example e[TREE_SEQS / 2];
+    struct ap_batch_sums sums[2];
+    float *gradient[2];
+    int64_t n = 0;
+    make_tree(&d, shape->V, seed);
+    make_pairs(&d, e);
+    if (lora) {
+        OK(ap__model_add_lora(m, &(struct ap_lora_config){3, 5.0f, AP_LORA_Q | AP_LORA_DOWN}, seed, err));
+        stir(m, 0.1f, seed);
+    }
+    for (int recompute = 0; recompute < 2; recompute++) {
+        struct ap_arena step;
+        ap__arena_init(&step, 0);
+        ap__model_zero_grad(m);
+        ap__model_recompute(m, recompute);
+        OK(ap__batch_gradient(m, &config, e, TREE_SEQS / 2, &step, &sums[recompute], err));
+        gradient[recompute] = copy_gradients(m, &n);
+        peak[recompute] = step.peak;
+        ap__arena_deinit(&step);
+    }
+    assert_true(sums[0].loss == sums[1].loss);
+    assert_memory_equal(gradient[0], gradient[1], (size_t)n * sizeof *gradient[0]);
+    ap__free(gradient[0]);
+    ap__free(gradient[1]);
+    ap__model_free(m);
+}
+
+static void recomputing_gives_the_same_gradients_bit_for_bit_in_less_memory(void **state)
+{
+    (void)state;
+    size_t peak[2];
+    for (int family = 0; family < AP_FAMILY_COUNT; family++)
+        for (int32_t L = 1; L <= 7; L += 3) {
+            struct ap_config shape = tiny_family((enum ap_family)family);
+            shape.L = L;
+            check_recompute(&shape, false, 20 + (uint64_t)L, peak);
+            check_recompute(&shape, true, 30 + (uint64_t)L, peak);
+            assert_true(L < 7 || 2 * peak[1] < peak[0]);
+        }
+}
+
 static void a_step_that_has_seen_its_largest_batch_allocates_nothing(void **state)
 {
     (void)state;
@@ -290,6 +337,7 @@ int main(void)
         cmocka_unit_test(a_batch_over_the_token_budget_is_split_without_changing_its_gradient),
         cmocka_unit_test(gradients_agree_with_finite_differences),
         cmocka_unit_test(a_forward_pass_that_keeps_nothing_gives_the_same_logprobs_in_less_memory),
+        cmocka_unit_test(recomputing_gives_the_same_gradients_bit_for_bit_in_less_memory),
         cmocka_unit_test(a_step_that_has_seen_its_largest_batch_allocates_nothing),
         cmocka_unit_test(bad_tokens_and_long_sequences_are_refused),
         cmocka_unit_test(a_frozen_model_refuses_to_train),

@@ -3,9 +3,9 @@
  *     parameters    7248023552
  *     family        mistral
  *     ...
- *     memory                    weights    sampling    adapter    adapter    all weights
- *       tokens                                 8192       2048      16384           2048
- *       as stored (BF16)       13.5 GiB    14.6 GiB   ...
+ *     memory                weights     sampling      adapter   recomputed  all weights
+ *       tokens                              8192         2048         2048         2048
+ *       as stored            13.5 GiB     14.6 GiB ...
  *       int8 ... */
 #include "cli/model_info.h"
 
@@ -17,21 +17,21 @@
 
 #include <stdio.h>
 
-enum { LONG_CONTEXT = 8192, SHORT_STEP = 2048, LONG_STEP = 16384, RANK = 16 };
+enum { CONTEXT = 8192, STEP = 2048, RANK = 16 };
 
 /* Rows of the table; NULL is "as stored". */
 static const char *const base_dtypes[] = {NULL, "bf16", "int8", "nf4"};
 enum { BASE_DTYPES = sizeof base_dtypes / sizeof *base_dtypes };
 
 /* Columns of the table. */
-enum purpose { WEIGHTS, SAMPLING, ADAPTER, ADAPTER_LONG, FULL, PURPOSES };
-static const char *const purpose_key[PURPOSES] = {"weights", "sampling", "adapter", "adapter_long", "all_weights"};
-static const char *const purpose_text[PURPOSES] = {"weights", "sampling", "adapter", "adapter", "all weights"};
+enum purpose { WEIGHTS, SAMPLING, ADAPTER, RECOMPUTED, FULL, PURPOSES };
+static const char *const purpose_key[PURPOSES] = {"weights", "sampling", "adapter", "adapter_recomputed", "all_weights"};
+static const char *const purpose_text[PURPOSES] = {"weights", "sampling", "adapter", "recomputed", "all weights"};
 
 static int32_t tokens_of(const struct ap_config *c, enum purpose p)
 {
-    static const int32_t tokens[PURPOSES] = {0, LONG_CONTEXT, SHORT_STEP, LONG_STEP, SHORT_STEP};
-    return p == SAMPLING && c->max_position < LONG_CONTEXT ? c->max_position : tokens[p];
+    static const int32_t tokens[PURPOSES] = {0, CONTEXT, STEP, STEP, STEP};
+    return p == SAMPLING && c->max_position < CONTEXT ? c->max_position : tokens[p];
 }
 
 static int64_t need(const struct ap_model *m, const char *base_dtype, enum purpose p)
@@ -41,7 +41,8 @@ static int64_t need(const struct ap_model *m, const char *base_dtype, enum purpo
     int32_t tokens = tokens_of(&m->config, p);
     if (ap__base_dtype_read(base_dtype, NULL, &plan.options, NULL) != AP_OK)
         return 0;
-    plan.mode = p == FULL ? AP_FULL : p == ADAPTER || p == ADAPTER_LONG ? AP_LORA : AP_FROZEN;
+    plan.mode = p == FULL ? AP_FULL : p == ADAPTER || p == RECOMPUTED ? AP_LORA : AP_FROZEN;
+    plan.recompute = p == RECOMPUTED;
     if (plan.mode == AP_LORA)
         plan.lora = (struct ap_lora_config){.rank = RANK, .alpha = 2.0f * RANK, .targets = AP_LORA_ALL};
     if (plan.mode == AP_FROZEN)
@@ -82,7 +83,8 @@ static void print_memory(const struct ap_model *m)
     }
     printf("\n  free now        ");
     print_bytes(ap__machine_free_memory());
-    printf("\n(adapter: training one of rank %d on every linear; all weights: training them in f32)\n", RANK);
+    printf("\n(adapter: training one of rank %d on every linear; recomputed: the same in a third more time, as is done\n"
+           "when the former does not fit; all weights: training them in f32)\n", RANK);
 }
 
 static void print_text(const struct ap_model *m, bool has_template)

@@ -77,8 +77,9 @@ static int64_t activation_bytes(const struct ap_config *c, const struct ap_memor
         return 0;
     if (plan->mode == AP_FROZEN)
         return T * (passing_width(c, plan->lora.rank) + ends) * F + loss_bytes(c, T, false);
-    return T * (c->L * kept_width(c, plan->lora.rank) + scratch_width(c, plan->lora.rank) + ends) * F +
-           loss_bytes(c, T, true);
+    int64_t kept = plan->recompute ? kept_width(c, plan->lora.rank) + c->L * (int64_t)c->D
+                                   : c->L * kept_width(c, plan->lora.rank);
+    return T * (kept + scratch_width(c, plan->lora.rank) + ends) * F + loss_bytes(c, T, true);
 }
 
 static int64_t cache_bytes(const struct ap_config *c, const struct ap_memory_plan *plan)
@@ -173,11 +174,13 @@ ap_status ap__memory_check(const struct ap_model *stored, const struct ap_memory
                            const char *place, struct ap_err *err)
 {
     struct ap_buf advice;
-    int64_t total = total_of(stored, plan);
+    struct ap_memory_plan least = *plan;
+    least.recompute = plan->mode != AP_FROZEN;
+    int64_t total = total_of(stored, &least);
     if (available < 0 || total <= available)
         return AP_OK;
     ap__buf_init(&advice, 1 << 10);
-    find_advice(&advice, stored, plan, available);
+    find_advice(&advice, stored, &least, available);
     double gib = 1 << 30;
     ap_status status = ap__fail(err, AP_E_MEMORY, place, "needs about %.1f GiB, %.1f GiB are free%s%s",
                                 (double)total / gib, (double)available / gib, advice.len > 0 ? "; try " : "",
@@ -189,10 +192,16 @@ ap_status ap__memory_check(const struct ap_model *stored, const struct ap_memory
 ap_status ap__memory_admit(const char *path, const struct ap_memory_plan *plan, struct ap_model **m,
                            struct ap_err *err)
 {
-    ap_status status = ap__memory_check(*m, plan, ap__machine_free_memory(), path, err);
-    if (status == AP_OK && !plan->options.convert)
-        return AP_OK;
-    ap__model_free(*m); /* what is stored was only mapped; now the first large allocations follow */
-    *m = NULL;
-    return status == AP_OK ? ap__model_open(path, &plan->options, m, err) : status;
+    int64_t available = ap__machine_free_memory();
+    ap_status status = ap__memory_check(*m, plan, available, path, err);
+    bool recompute = plan->mode != AP_FROZEN && available >= 0 && total_of(*m, plan) > available;
+    if (status != AP_OK || plan->options.convert) {
+        ap__model_free(*m); /* what is stored was only mapped; now the first large allocations follow */
+        *m = NULL;
+    }
+    if (status == AP_OK && plan->options.convert)
+        status = ap__model_open(path, &plan->options, m, err);
+    if (status == AP_OK)
+        ap__model_recompute(*m, recompute);
+    return status;
 }

@@ -16,6 +16,7 @@ struct ap_memory_plan {
     enum ap_train_mode mode;    /* AP_FROZEN: no gradients, no optimizer */
     struct ap_lora_config lora; /* rank 0 = no adapter */
     int32_t max_tokens;         /* of one packed tree, forward (and backward when training); 0 = none */
+    bool recompute;             /* as ap__model_recompute */
     int32_t cache_tokens;       /* rows of a session's keys and values; 0 = no session */
     int32_t in_flight;          /* sequences that a session samples from at once */
     /* How the user says it, for advice: "--base-dtype", "--max-tokens", "--cache-tokens"; NULL = cannot. */
@@ -30,11 +31,12 @@ struct ap_memory {
 /* Of a model that is open as it is stored; pure. */
 void ap__memory_estimate(const struct ap_model *stored, const struct ap_memory_plan *plan, struct ap_memory *out);
 /* AP_E_MEMORY "needs about 9.1 GiB, 5.2 GiB are free; try ..." when it needs more than `available` bytes (< 0: not
- * known, everything fits). */
+ * known, everything fits), recomputing where that helps. */
 ap_status ap__memory_check(const struct ap_model *stored, const struct ap_memory_plan *plan, int64_t available,
                            const char *place, struct ap_err *err) AP_MUST_CHECK;
 /* *m is open as it is stored.  Unless this machine's free memory does not suffice, it is afterwards as the plan says:
- * opened again with its options when they convert.  A failure leaves *m NULL. */
+ * opened again with its options when they convert, recomputing when activations would not fit otherwise.  A failure
+ * leaves *m NULL. */
 ap_status ap__memory_admit(const char *path, const struct ap_memory_plan *plan, struct ap_model **m,
                            struct ap_err *err) AP_MUST_CHECK;
 

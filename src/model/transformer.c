@@ -13,6 +13,7 @@
 
 struct ap_activations {
     struct ap_block_acts *layer; /* (L,) with keep, else one set that all layers share */
+    bool recompute;      /* the L sets are one but for x and out, and hold the last block's */
     struct ap_block_rows rows, last; /* of all blocks but the last, of the last */
     struct ap_attn attn, last_attn;
     int32_t *target;     /* (N,) row of h that predicts each target */
@@ -211,6 +212,25 @@ static void take_block_acts(const struct ap_model *m, struct taker *t, int32_t l
     take_adapter_acts(m, t, l, T, keep, a);
 }
 
+/* One set of buffers for all blocks, but what enters and leaves each of them.  Returns what leaves the last. */
+static float *take_shared_acts(const struct ap_model *m, struct taker *t, struct ap_activations *a, float *x)
+{
+    const struct ap_config *c = &m->config;
+    struct ap_block_acts *shared = &a->layer[0];
+    take_block_acts(m, t, 0, &a->rows, true, x, shared);
+    for (int j = 0; j < AP_LINEAR_COUNT && m->pair != NULL; j++)
+        if (shared->u[j] == NULL)
+            shared->u[j] = take(t, (int64_t)a->rows.T * m->lora.rank);
+    for (int32_t l = 1; l < c->L; l++) {
+        a->layer[l] = *shared;
+        a->layer[l].x = a->layer[l - 1].out;
+        a->layer[l].out = take(t, (int64_t)(l < c->L - 1 ? a->rows.Q : a->last.Q) * c->D);
+    }
+    if (a->last.query != NULL)
+        a->layer[c->L - 1].hq = take(t, (int64_t)a->last.Q * c->D);
+    return a->layer[c->L - 1].out;
+}
+
 /* all: every row goes through the last block (full logits) instead of those that predict a target. */
 static ap_status make_activations(const struct ap_model *m, const struct ap_pack *pack, struct ap_arena *step,
                                   bool keep, bool all, struct ap_activations **out, struct ap_err *err)
@@ -229,7 +249,10 @@ static ap_status make_activations(const struct ap_model *m, const struct ap_pack
     a->target = pack->target_row;
     if (!all && pack->N > 0)
         AP_TRY(choose_rows(c, pack, step, a, err));
-    for (int32_t l = 0; l < sets && !t.failed; l++) {
+    a->recompute = keep && m->recompute;
+    if (a->recompute)
+        x = take_shared_acts(m, &t, a, x);
+    for (int32_t l = 0; l < sets && !a->recompute && !t.failed; l++) {
         take_block_acts(m, &t, l, keep && l == c->L - 1 ? &a->last : &a->rows, keep, x, &layer[l]);
         x = layer[l].out;
     }
@@ -258,6 +281,8 @@ static ap_status take_grads(const struct ap_model *m, struct ap_arena *step, int
     g->du = take(&t, T * (m->pair != NULL ? m->lora.rank : 0));
     return taken(&t, tokens, err);
 }
+
+void ap__model_recompute(struct ap_model *m, bool recompute) { m->recompute = recompute; }
 
 /* ---- passes ---- */
 
@@ -329,9 +354,12 @@ ap_status ap__model_backward(struct ap_model *m, const struct ap_pack *pack, str
     ap_status status = take_grads(m, step, pack->T, &g, err);
     if (status == AP_OK)
         status = head_backward(m, pack, acts, dlogp, &g, step, err);
-    for (int32_t l = L - 1; l >= 0 && status == AP_OK; l--)
-        ap__block_backward(m, l, l < L - 1 ? &acts->rows : &acts->last, &acts->layer[l], &g,
-                           l > 0 || m->mode == AP_FULL);
+    for (int32_t l = L - 1; l >= 0 && status == AP_OK; l--) {
+        const struct ap_block_rows *rows = l < L - 1 ? &acts->rows : &acts->last;
+        if (acts->recompute && l < L - 1)
+            ap__block_forward(m, l, rows, &acts->layer[l]);
+        ap__block_backward(m, l, rows, &acts->layer[l], &g, l > 0 || m->mode == AP_FULL);
+    }
     if (status == AP_OK && m->mode == AP_FULL)
         m->be->embedding_d(ap__embedding_weight(m)->g, g.dx, pack->token, pack->T, m->config.D);
     ap__arena_release(step, mark);

@@ -67,6 +67,10 @@ struct ap_model_param {
 int32_t ap__model_params(struct ap_model *m, struct ap_model_param *out, int32_t cap); /* returns the count */
 void ap__model_zero_grad(struct ap_model *m);
 
+/* Trade time for memory in training: forward keeps only what enters each block, backward computes the rest of a
+ * block again.  The same gradients bit for bit, in a third more time. */
+void ap__model_recompute(struct ap_model *m, bool recompute);
+
 /* Forward over a pack; logp (N,) of its targets.  step arena: activations live there until its reset. */
 struct ap_activations; /* what forward keeps; in the arena */
 ap_status ap__model_forward(struct ap_model *m, const struct ap_pack *pack, struct ap_arena *step, bool keep,

@@ -75,6 +75,7 @@ struct ap_model {
     float *lora_values, *lora_grads;
     int64_t lora_count;
     bool use_adapter;
+    bool recompute; /* backward makes each block's activations again instead of finding them kept */
 };
 
 static inline struct ap_weight *ap__embedding_weight(const struct ap_model *m) { return &m->weight[0]; }
