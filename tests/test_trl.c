@@ -19,10 +19,10 @@
 #define ADAPTER_TOLERANCE 1e-4   /* final factors: of each tensor's norm */
 #define LOGITS_TOLERANCE 1e-5    /* of the largest logit */
 
-enum { MAX_PAIRS = 32, MAX_LEN = 64, MAX_PARAMS = 64 };
+enum { MAX_PAIRS = 32, MAX_LEN = 256, MAX_PARAMS = 64 };
 
 struct fixture {
-    const char *name; /* architecture */
+    const char *name; /* folder */
     json_t *numbers;
     struct ap_safetensors *tensors;
     int32_t token[MAX_PAIRS][2][MAX_LEN];
@@ -38,7 +38,7 @@ struct fixture {
 static const char *path_of(const struct fixture *f, const char *name)
 {
     static char path[256];
-    snprintf(path, sizeof path, FOLDER "/%s/%s", f->name, name);
+    snprintf(path, sizeof path, "%s/%s", f->name, name);
     return path;
 }
 
@@ -230,10 +230,23 @@ static void compare_training(struct fixture *f)
     ap__model_free(m);
 }
 
+/* An adapter that PEFT wrote and used. */
+static void compare_loaded(struct fixture *f, const char *name)
+{
+    char logits[64];
+    snprintf(logits, sizeof logits, "logits.%s", name);
+    struct ap_model *m = open_model(f, name);
+    double distance = logits_distance(f, m, logits);
+    print_message("%s, %s: logits %.1e\n", f->name, name, distance);
+    assert_true(distance <= LOGITS_TOLERANCE);
+    ap__model_free(m);
+}
+
 static void compare_all(const char *name)
 {
     struct fixture f;
-    json_t *history;
+    json_t *history, *loaded;
+    size_t i;
     open_fixture(&f, name);
     struct ap_model *m = open_model(&f, NULL);
     f.loss = "base";
@@ -243,23 +256,39 @@ static void compare_all(const char *name)
         f.history = history;
         compare_training(&f);
     }
+    json_array_foreach(json_object_get(f.numbers, "loaded"), i, loaded)
+        compare_loaded(&f, json_string_value(loaded));
     close_fixture(&f);
 }
 
 static void a_llama_trains_as_with_trl_for_every_loss(void **state)
 {
     (void)state;
-    compare_all("llama");
+    compare_all(FOLDER "/llama");
 }
 
 static void a_qwen2_trains_as_with_trl(void **state)
 {
     (void)state;
-    compare_all("qwen2");
+    compare_all(FOLDER "/qwen2");
 }
 
-int main(void)
+static const char *given_folder;
+
+static void a_given_folder_computes_as_with_peft(void **state)
 {
+    (void)state;
+    compare_all(given_folder);
+}
+
+/* With an argument: a folder laid out like tests/data/trl/llama (scripts/interop/adapters.py makes one). */
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest given[] = {cmocka_unit_test(a_given_folder_computes_as_with_peft)};
+    if (argc > 1) {
+        given_folder = argv[1];
+        return cmocka_run_group_tests(given, NULL, NULL);
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_llama_trains_as_with_trl_for_every_loss),
         cmocka_unit_test(a_qwen2_trains_as_with_trl),

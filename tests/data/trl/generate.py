@@ -163,6 +163,21 @@ def train(name, folder, loss, settings):
     return pairs, {**settings, **history}, trainer.model
 
 
+def make_uneven(name, folder):
+    """An adapter that uses what PEFT can say of ranks, scales and modules; no training, just random factors."""
+    config = LoraConfig(r=6, lora_alpha=5, use_rslora=True, target_modules=r".*\.(q|v|gate|down)_proj", task_type="CAUSAL_LM",
+                        exclude_modules=["layers.0.mlp.gate_proj"], rank_pattern={"q_proj": 3, r"1\.mlp\..*": 2},
+                        alpha_pattern={"down_proj": 7.5})
+    model = get_peft_model(make_model(name), config)
+    torch.manual_seed(6)
+    with torch.no_grad():
+        for key, p in model.named_parameters():
+            if "lora_" in key:
+                p.copy_(0.2 * torch.randn_like(p))
+    save_adapter(model, os.path.join(folder, "uneven"))
+    return model
+
+
 def logits(model, ids):
     with torch.no_grad():
         return model(torch.tensor([ids]), use_cache=False).logits[0]
@@ -190,6 +205,10 @@ def main():
             assert numbers["pairs"] == pairs
             numbers["losses"][loss] = history
             tensors["logits." + loss] = logits(trained, pairs[0]["prompt"] + pairs[0]["chosen"])
+        numbers["loaded"] = []
+        if name == "llama":
+            numbers["loaded"].append("uneven")
+            tensors["logits.uneven"] = logits(make_uneven(name, folder), pairs[0]["prompt"] + pairs[0]["chosen"])
         tensors["logits"] = logits(model, pairs[0]["prompt"] + pairs[0]["chosen"])
         save_file(tensors, os.path.join(folder, "expected.safetensors"))
         with open(os.path.join(folder, "expected.json"), "w") as f:
