@@ -5,6 +5,7 @@
 # make bench    measure training, rollouts and loading; figures also in build/bench.csv
 # make bench-peers  the same by turns with TRL, llama.cpp and transformers (fetched by pip); ARGS="rollout --runs 3"
 # make fuzz     every fuzz target for FUZZ_SECONDS (600) each; needs clang; FUZZ=gguf: that one alone
+# make interop  load what is exported in llama.cpp and compare; makes a Python environment of its own (long)
 # make install  to /usr/local, or PREFIX=...
 # make clean    remove build/
 
@@ -48,6 +49,10 @@ fuzz: deps
 	@cmake -S . -B $(FUZZ_BUILD) -DCMAKE_C_COMPILER=clang -DAP_FUZZ=ON
 	@cmake --build $(FUZZ_BUILD) -j $(JOBS)
 	@scripts/fuzz.sh $(FUZZ_BUILD) $(FUZZ_SECONDS) $(FUZZ)
+
+interop: build
+	@cmake --build $(BUILD) --target interop_greedy
+	@scripts/interop/run.sh $(BUILD)
 
 install: build
 	@cmake --install $(BUILD)
