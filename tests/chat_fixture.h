@@ -59,14 +59,18 @@ static inline void chat_write_json(const char *dir, const char *name, json_t *va
     json_decref(value);
 }
 
-/* added: words behind blanks. Returns how many tokens there are. */
+/* added: words behind blanks, ~ stands for a blank in them. Returns how many tokens there are. */
 static inline int chat_tokenizer(const char *dir, const char *added)
 {
     json_t *vocab = chat_alphabet(), *list = json_array();
     int n = 256;
     for (const char *at = added; *at; n++) {
         size_t len = strcspn(at, " "), plain = at[0] == '+';
-        json_t *word = json_stringn(at + plain, len - plain);
+        char text[64] = "";
+        memcpy(text, at + plain, len - plain);
+        for (char *blank = text; (blank = strchr(blank, '~')) != NULL;)
+            *blank = ' ';
+        json_t *word = json_string(text);
         json_object_set_new(vocab, json_string_value(word), json_integer(n));
         json_array_append_new(list, json_pack("{s:i, s:o, s:b, s:b, s:b, s:b, s:b}", "id", n, "content", word, "single_word",
                                               0, "lstrip", 0, "rstrip", 0, "normalized", 0, "special", !plain));

@@ -1,13 +1,13 @@
 /* talking_model.h - a tiny model that has learned to call functions, made in a second.
  *
- * Its vocabulary is the 256 bytes and the five markup tokens.  It learns the
+ * Its vocabulary is the 256 bytes and a few words, the five markup tokens among them.  It learns the
  * gold chains of a few sums by heart, so greedy chains are right and sampled
  * ones are right, wrong or broken, as with a real model. */
 #ifndef AP_TESTS_TALKING_MODEL_H
 #define AP_TESTS_TALKING_MODEL_H
 
 #include "agent/agent.h"
-#include "base/json.h"
+#include "chat_fixture.h"
 #include "model/transformer.h"
 #include "train/trainer.h"
 
@@ -34,15 +34,6 @@ static const struct ap_param talking_params[] = {{"a", AP_TYPE_NUMBER, "first", 
 static const struct ap_function talking_function = {.name = "Add", .description = "adds.", .example = "Add(a=1, b=2)",
                                                     .params = talking_params, .n_params = 2, .run = talking_add};
 
-/* Run expr, which uses `err`, and fail the test with its message unless it succeeds. */
-#define MUST(expr)                                               \
-    do {                                                         \
-        struct ap_err e_ = {0};                                  \
-        struct ap_err *err = &e_;                                \
-        if ((expr) != AP_OK)                                     \
-            fail_msg("%s: %s: %s", #expr, e_.place, e_.message); \
-    } while (0)
-
 static inline struct ap_registry *talking_functions(void)
 {
     struct ap_registry *functions = NULL;
@@ -59,44 +50,18 @@ static inline struct ap_agent_config talking_config(const struct ap_registry *fu
                                     .in_flight = 8};
 }
 
-/* The byte alphabet of byte-level BPE: printable bytes stand for themselves, the others follow from U+0100 on. */
-static inline void talking_alphabet(json_t *vocab)
-{
-    int other = 256;
-    for (int b = 0; b < 256; b++) {
-        bool printable = (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174;
-        int code = printable ? b : other++;
-        char utf8[3] = {(char)code, 0, 0};
-        if (code >= 128) {
-            utf8[0] = (char)(0xC0 | code >> 6);
-            utf8[1] = (char)(0x80 | (code & 63));
-        }
-        json_object_set_new(vocab, utf8, json_integer(b));
-    }
-}
-
-static inline void talking_tokenizer(const char *dir)
-{
-    static const char *const markup[] = {"<|system|>", "<|user|>", "<|assistant|>", "<|tool|>", "<|end|>"};
-    char path[256];
-    json_t *vocab = json_object(), *added = json_array();
-    talking_alphabet(vocab);
-    for (int i = 0; i < 5; i++) {
-        json_object_set_new(vocab, markup[i], json_integer(256 + i));
-        json_array_append_new(added, json_pack("{s:i, s:s, s:b, s:b, s:b, s:b, s:b}", "id", 256 + i, "content", markup[i],
-                                               "single_word", 0, "lstrip", 0, "rstrip", 0, "normalized", 0, "special", 1));
-    }
-    json_t *level = json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space", 0, "trim_offsets", 1,
-                              "use_regex", 0);
-    json_t *all = json_pack("{s:s, s:o, s:n, s:O, s:O, s:{s:s, s:o, s:[]}}", "version", "1.0", "added_tokens", added,
-                            "normalizer", "pre_tokenizer", level, "decoder", level, "model", "type", "BPE", "vocab",
-                            vocab, "merges");
-    assert_non_null(all);
-    snprintf(path, sizeof path, "%s/tokenizer.json", dir);
-    assert_int_equal(json_dump_file(all, path, 0), 0);
-    json_decref(level);
-    json_decref(all);
-}
+/* A template in the manner of Hermes that shows little, and tokens for what calls repeat: bytes are expensive. */
+#define TALKING_TOOLS_TOKENS                                                                                      \
+    "<|system|> <|user|> <|assistant|> <|tool|> <|end|> +<tool_call>{\"name\":~\" +\",~\"arguments\":~{ +}}</tool_call> " \
+    "+Add +Answer +\"a\":~ +,~\"b\":~ +\"value\":~"
+#define TALKING_TOOLS                                                                                             \
+    "{%- for m in messages %}{%- if m.role == 'system' %}{{- '<|system|>' + m.content }}"                          \
+    "{%- for t in tools %}{{- ' ' + t.function.name }}{%- endfor %}{{- '<|end|>\n' }}"                            \
+    "{%- elif m.role == 'user' %}{{- '<|user|>' + m.content + '<|end|>\n' }}"                                     \
+    "{%- elif m.role == 'tool' %}{{- '<|tool|>' + m.content + '<|end|>\n' }}"                                     \
+    "{%- else %}{{- '<|assistant|>' + m.content }}{%- for c in m.tool_calls %}"                                    \
+    "{{- '<tool_call>{\"name\": \"' + c.function.name + '\", \"arguments\": ' + (c.function.arguments | tojson) + '}</tool_call>' }}" \
+    "{%- endfor %}{{- '<|end|>\n' }}{%- endif %}{%- endfor %}{%- if add_generation_prompt %}{{- '<|assistant|>' }}{%- endif %}"
 
 static inline struct ap_config talking_shape(void)
 {
@@ -104,7 +69,7 @@ static inline struct ap_config talking_shape(void)
                               .theta = 10000.0f, .eps = 1e-5f, .tied = true, .bos = -1, .eos = -1};
 }
 
-static inline void talking_train(struct ap_model *m, const char *dir, const struct ap_agent_config *config)
+static inline void talking_train(struct ap_model *m, const char *dir, const struct ap_agent_config *config, int64_t steps)
 {
     struct ap_tokenizer *tok = NULL;
     struct ap_template *tmpl = NULL;
@@ -133,7 +98,7 @@ static inline void talking_train(struct ap_model *m, const char *dir, const stru
     how.optimizer.lr = 0.01;
     how.optimizer.muon_lr = 0.02;
     how.batch = TALKING_QUESTIONS;
-    how.steps = 100;
+    how.steps = steps;
     MUST(ap__train(m, &how, example, TALKING_QUESTIONS, NULL, NULL, err));
     for (int i = 0; i < TALKING_QUESTIONS; i++)
         ap__chain_deinit(&chain[i]);
@@ -142,29 +107,33 @@ static inline void talking_train(struct ap_model *m, const char *dir, const stru
     ap__tokenizer_free(tok);
 }
 
-/* Fill the empty folder `dir`; educated: it has learned its sums, else its weights are random. */
-static inline void talking_model(const char *dir, const struct ap_registry *functions, bool educated)
+/* Fill the empty folder `dir`: a model that knows its sums after so many steps, random with 0.  tmpl: its chat
+ * template, NULL for the bundled models' markup. */
+static inline void talking_model_with(const char *dir, const struct ap_registry *functions, const char *tmpl, int64_t steps)
 {
     struct ap_agent_config config = talking_config(functions);
     struct ap_config shape = talking_shape();
     struct ap_model *m = NULL;
-    talking_tokenizer(dir);
+    int n = chat_tokenizer(dir, tmpl ? TALKING_TOOLS_TOKENS : "<|system|> <|user|> <|assistant|> <|tool|> <|end|>");
+    if (tmpl)
+        chat_config(dir, tmpl, NULL);
+    shape.V = n;
     MUST(ap__model_new(&shape, 5, &m, err));
-    if (educated)
-        talking_train(m, dir, &config);
+    if (steps > 0)
+        talking_train(m, dir, &config, steps);
     MUST(ap__model_save(m, dir, AP_F32, err));
     ap__model_free(m);
 }
 
+static inline void talking_model(const char *dir, const struct ap_registry *functions, bool educated)
+{
+    talking_model_with(dir, functions, NULL, educated ? 100 : 0);
+}
+
 static inline int talking_remove(const char *dir)
 {
-    static const char *const name[] = {"model.safetensors", "config.json", "tokenizer.json"};
-    char path[256];
-    for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
-        snprintf(path, sizeof path, "%s/%s", dir, name[i]);
-        unlink(path);
-    }
-    return rmdir(dir);
+    chat_remove(dir);
+    return access(dir, F_OK) == 0;
 }
 
 #endif

@@ -65,18 +65,38 @@ static bool in_order(const struct probe *p, const char *const *word, size_t n)
 
 /* ------------------------------------------------------------------ calls */
 
-static ap_status find_form(struct probe *p, struct ap_err *err)
+/* Are tools, calls and results shown?  first: 0 with a system message, 1 without. */
+static ap_status try_native(struct probe *p, size_t first, bool *ok, struct ap_err *err)
 {
     static const char *const seen[] = {QUESTION, NAME, ARGUMENT, RESULT};
-    const struct ap_message m[] = {said(AP_USER, QUESTION), called(p), said(AP_TOOL, RESULT)};
-    bool ok;
-    p->t->form = AP_FORM_NATIVE; /* so that the tools are shown */
-    AP_TRY(try_show(p, &(struct ap_turn_style){.native = true, .tool_role = true}, m, 3, p->tools, false, &ok, err));
-    if (ok && in_order(p, seen, 4) && strstr(p->shown.text.data, TOOL))
-        return AP_OK;
-    AP_TRY(try_show(p, &(struct ap_turn_style){0}, m, 1, p->tools, true, &ok, err));
-    bool asks = ok && strstr(ap__buf_cstr(&p->shown.text), TOOL) && strstr(p->shown.text.data, "<tool_call>");
-    p->t->form = asks ? AP_FORM_HERMES : AP_FORM_TEXT;
+    const struct ap_message m[] = {said(AP_SYSTEM, SYSTEM), said(AP_USER, QUESTION), called(p), said(AP_TOOL, RESULT)};
+    struct ap_turn_style style = {.system = true, .native = true, .tool_role = true};
+    AP_TRY(try_show(p, &style, m + first, 4 - first, p->tools, false, ok, err));
+    *ok = *ok && in_order(p, seen, 4) && strstr(p->shown.text.data, TOOL);
+    return AP_OK;
+}
+
+/* Are tools shown, and is <tool_call> asked for? */
+static ap_status try_asking(struct probe *p, size_t first, bool *ok, struct ap_err *err)
+{
+    const struct ap_message m[] = {said(AP_SYSTEM, SYSTEM), said(AP_USER, QUESTION)};
+    AP_TRY(try_show(p, &(struct ap_turn_style){.system = true}, m + first, 2 - first, p->tools, true, ok, err));
+    *ok = *ok && strstr(ap__buf_cstr(&p->shown.text), TOOL) && strstr(p->shown.text.data, "<tool_call>");
+    return AP_OK;
+}
+
+static ap_status find_form(struct probe *p, struct ap_err *err)
+{
+    static ap_status (*const try[])(struct probe *p, size_t first, bool *ok, struct ap_err *err) = {try_native, try_asking};
+    static const enum ap_call_form form[] = {AP_FORM_NATIVE, AP_FORM_HERMES};
+    for (size_t i = 0; i < 4; i++) {
+        bool ok;
+        p->t->form = form[i / 2];
+        AP_TRY(try[i / 2](p, i % 2, &ok, err));
+        if (ok)
+            return AP_OK;
+    }
+    p->t->form = AP_FORM_TEXT;
     return AP_OK;
 }
 
