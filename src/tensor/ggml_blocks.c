@@ -77,11 +77,11 @@ void ap__q4_0_to_f32(float *dst, const void *src, size_t n)
 {
     const struct q4_0 *b = src;
     for (size_t at = 0; at < n; at += SMALL, b++) {
-        float d = half(b->d);
-        for (int i = 0; i < SMALL / 2; i++) {
-            dst[at + (size_t)i] = d * (float)((b->q[i] & 15) - 8);
-            dst[at + (size_t)i + SMALL / 2] = d * (float)((b->q[i] >> 4) - 8);
-        }
+        float d = half(b->d), *to = dst + at;
+        for (int i = 0; i < SMALL / 2; i++)
+            to[i] = d * (float)((b->q[i] & 15) - 8);
+        for (int i = 0; i < SMALL / 2; i++)
+            to[i + SMALL / 2] = d * (float)((b->q[i] >> 4) - 8);
     }
 }
 
@@ -121,10 +121,13 @@ void ap__q6_k_to_f32(float *dst, const void *src, size_t n)
         float d = half(b->d);
         for (int j = 0; j < 8; j++) { /* runs of 32 numbers: four to each half of the block */
             const uint8_t *low = b->low + j / 4 * 64 + j % 2 * 32, *high = b->high + j / 4 * 32;
-            float *to = dst + at + (size_t)j * 32;
-            for (int i = 0; i < 32; i++) {
-                int q = (j % 4 < 2 ? low[i] & 15 : low[i] >> 4) | (high[i] >> j % 4 * 2 & 3) << 4;
-                to[i] = d * (float)b->scale[j * 2 + i / 16] * (float)(q - 32);
+            int low_bit = j % 4 / 2 * 4, high_bit = j % 4 * 2;
+            for (int part = 0; part < 2; part++) { /* each with a scale; so plain that the compiler makes vectors of it */
+                float scale = d * (float)b->scale[j * 2 + part], *to = dst + at + (size_t)j * 32 + part * 16;
+                for (int i = 0; i < 16; i++) {
+                    int q = (low[part * 16 + i] >> low_bit & 15) | (high[part * 16 + i] >> high_bit & 3) << 4;
+                    to[i] = scale * (float)(q - 32);
+                }
             }
         }
     }
