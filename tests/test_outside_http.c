@@ -113,7 +113,10 @@ static void on_post(int fd, const char *path, const char *head, const char *body
         web.initialized++;
         snprintf(text, sizeof text, "{\"jsonrpc\":\"2.0\",\"id\":%ld,\"result\":{\"protocolVersion\":\"2025-06-18\","
                  "\"capabilities\":{\"tools\":{}},\"serverInfo\":{\"name\":\"w\",\"version\":\"1\"}}}", number);
-        reply(fd, "200 OK", "application/json", text);
+        if (!strcmp(path, "/stream")) /* what follows is sent from within the stream's callback */
+            say(fd, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nMcp-Session-Id: s-1\r\n\r\ndata: %s\n\n", text);
+        else
+            reply(fd, "200 OK", "application/json", text);
     } else if (strstr(body, "tools/list")) {
         snprintf(text, sizeof text, "{\"jsonrpc\":\"2.0\",\"id\":%ld,\"result\":{\"tools\":[{\"name\":\"go\",\"inputSchema\":"
                  "{\"type\":\"object\"}}]}}", number);

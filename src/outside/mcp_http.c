@@ -38,7 +38,7 @@ struct transfer {
     struct ap_sse sse;
     size_t header_bytes, stream_bytes;
     int32_t resumes;
-    double not_before; /* a GET that waits as the server asked */
+    double not_before; /* easy NULL: it waits to be set up, a GET as long as the server asked */
 };
 
 struct http_link {
@@ -334,7 +334,7 @@ static ap_status http_send(struct ap_mcp_link *link, const char *text, size_t le
     }
     char *copy = ap__strndup(text, len);
     struct transfer *t = copy ? transfer_new(l, id, copy) : NULL;
-    if (t && set_up(t))
+    if (t && (l->events || set_up(t))) /* within a callback of curl it waits for the next pumping */
         return AP_OK;
     if (t)
         t->dead = true;
