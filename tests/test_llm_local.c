@@ -467,6 +467,22 @@ static void a_missing_model_or_adapter_is_named(void **state)
     assert_non_null(strstr(err.place, "/nowhere/adapter"));
 }
 
+static void a_base_dtype_is_read_and_a_cache_without_memory_refused(void **state)
+{
+    (void)state;
+    struct ap_llm *llm;
+    struct ap_err e = {0};
+    struct ap_local_options quantised = {.dir = taught, .max_tokens = 300, .base_dtype = "nf4"}, wrong = quantised;
+    struct ap_local_options large = {.dir = taught, .max_tokens = 1 << 30, .cache_knob = "--cache-tokens"};
+    MUST(ap__llm_local_open(&quantised, &llm, err));
+    llm->ops->free(llm);
+    wrong.base_dtype = "q4";
+    assert_int_equal(ap__llm_local_open(&wrong, &llm, &e), AP_E_ARG);
+    assert_non_null(strstr(e.message, "nf4-single"));
+    assert_int_equal(ap__llm_local_open(&large, &llm, &e), AP_E_MEMORY);
+    assert_non_null(strstr(e.message, "; try --cache-tokens "));
+}
+
 static void any_failing_allocation_is_an_error_and_the_llm_stays_usable(void **state)
 {
     (void)state;
@@ -509,6 +525,7 @@ int main(void)
         cmocka_unit_test(freeing_the_llm_lets_go_of_unfinished_conversations),
         cmocka_unit_test(generating_does_not_allocate),
         cmocka_unit_test(a_missing_model_or_adapter_is_named),
+        cmocka_unit_test(a_base_dtype_is_read_and_a_cache_without_memory_refused),
         cmocka_unit_test(any_failing_allocation_is_an_error_and_the_llm_stays_usable),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

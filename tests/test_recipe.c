@@ -36,7 +36,8 @@ static void every_section_is_read(void **state)
     struct ap_err err;
     char text[2048];
     snprintf(text, sizeof text, "%s%s", with_adapter,
-             "seed: 7\ncontrol: false\nteacher: {model: t, samples: 3, temperatures: [0, 1.5]}\n"
+             "seed: 7\ncontrol: false\nteacher: {model: t, samples: 3, temperatures: [0, 1.5], base_dtype: nf4,\n"
+             "          cache_tokens: 512}\n"
              "collect: {problems: 10, augment: 0.5, gold: chosen, in_flight: 4}\npairs: {per_problem: 5, total: 6}\n"
              "train:\n  lora: {rank: 4, alpha: 8, targets: [q, down]}\n  lr: 0.5\n  schedule: cosine\n  steps: 2\n"
              "  batch: 3\n  beta: 0.1\n  label_smoothing: 0.2\n  loss: robust\n  sft_weight: 0.25\n"
@@ -47,6 +48,9 @@ static void every_section_is_read(void **state)
     assert_false(r.control);
     assert_int_equal(r.teacher.temperature_count, 2);
     assert_true(r.teacher.temperature[1] == 1.5);
+    assert_string_equal(r.teacher.base_dtype, "nf4");
+    assert_int_equal(r.teacher.cache_tokens, 512);
+    assert_null(r.student.base_dtype);
     assert_string_equal(r.collect.gold, "chosen");
     assert_int_equal(r.pairs.total, 6);
     assert_int_equal(r.train.lora.targets, AP_LORA_Q | AP_LORA_DOWN);
@@ -79,6 +83,7 @@ static void a_wrong_recipe_is_explained_with_its_line(void **state)
         {"collect: [1, 2]", "section"},
         {"teacher: {samples: 2}", "model"},
         {"teacher: {model: t, temperatures: [hot]}", "temperature"},
+        {"teacher: {model: t, base_dtype: q4}", "nf4-single"},
         {"pairs: {total: 1.5}", "total"},
         {"seed: -1", "seed"},
     };
