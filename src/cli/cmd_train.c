@@ -14,7 +14,7 @@ static const char *method = "sft", *model, *adapter, *base_dtype, *out_dir, *opt
 static struct ap_option_list tasks;
 static int64_t steps = 1000, seed = 1, rank = 0, max_tokens = 16384, checkpoint_every = 200;
 static double lr = 1e-3, muon_lr = 0.02, warmup = 0.02, hold = 0.4, final_lr = 0.1, clip = 1.0, weight_decay = 0.0;
-static double careless = 0.0, slip = 0.6, stumble = 0.0;
+static double careless = 0.0, slip = 0.6;
 
 static const char recipe_help[] =
     "Preferences, in a run folder: keys of the recipe's section `train`\n"
@@ -55,8 +55,6 @@ static const struct ap_option options[] = {
     AP_OPTION_FLOAT("final-lr", 0.0, 1.0, &final_lr, "last rate as a fraction of the peak (default: 0.1)"),
     AP_OPTION_FLOAT("clip", 0.0, 1e6, &clip, "ceiling of the gradient norm, 0 = none (default: 1)"),
     AP_OPTION_FLOAT("weight-decay", 0.0, 1.0, &weight_decay, "decoupled (default: 0)"),
-    AP_OPTION_FLOAT("stumble", 0.0, 1.0, &stumble,
-                    "share of the gold chains with a call that fails, then is written rightly (default: 0)"),
     AP_OPTION_GROUP("Weak models on purpose"),
     AP_OPTION_FLOAT("careless", 0.0, 1.0, &careless, "share of the chains that are made carelessly (default: 0)"),
     AP_OPTION_FLOAT("slip", 0.0, 1.0, &slip, "there: probability of each possible slip (default: 0.6)"),
@@ -103,7 +101,7 @@ static ap_status open_source(struct gold_training *g, struct ap_err *err)
     AP_TRY(ap__tokenizer_open(g->dir, &g->tokenizer, err));
     AP_TRY(ap__template_open(g->dir, g->tokenizer, &g->tmpl, err));
     struct ap_gold_options how = {.tmpl = g->tmpl, .seed = (uint64_t)seed,
-                                  .careless = careless, .slip = slip, .stumble = stumble};
+                                  .careless = careless, .slip = slip};
     AP_TRY(ap__gold_source_new(&how, &g->source, err));
     for (int i = 0; i < tasks.n; i++)
         AP_TRY(add_task(g, i, err));

@@ -3,7 +3,6 @@
 
 #include "base/rng.h"
 #include "tasks/careless.h"
-#include "tasks/stumble.h"
 
 #include <string.h>
 
@@ -79,78 +78,27 @@ static ap_status render(struct ap_gold_source *s, const struct source_task *t, c
                                    (const char *const *)calls, n, out, &ok, err);
 }
 
-/* The calls with one that fails before call `at`; *failed tells whether it really did. */
-static ap_status render_stumbling(struct ap_gold_source *s, const struct source_task *t,
-                                  const struct ap_problem *problem, char *const *calls, int32_t n, int32_t at,
-                                  struct ap_rng *rng, struct ap_chain *out, bool *failed, struct ap_err *err)
-{
-    struct ap_buf spoiled;
-    ap__buf_init(&spoiled, 0);
-    char **longer = ap__alloc_array((size_t)n + 1, sizeof *longer);
-    ap_status status = longer != NULL ? ap__stumble(calls[at], rng, &spoiled) : AP_E_MEMORY;
-    if (status != AP_OK) {
-        status = ap__fail(err, AP_E_MEMORY, problem->id, "no memory for a chain");
-        goto done;
-    }
-    memcpy(longer, calls, (size_t)at * sizeof *longer);
-    longer[at] = spoiled.data;
-    memcpy(longer + at + 1, calls + at, (size_t)(n - at) * sizeof *longer);
-    status = render(s, t, problem, longer, n + 1, out, err);
-    *failed = status == AP_OK && at < out->n && out->step[at].error;
-done:
-    ap__free(longer);
-    ap__buf_deinit(&spoiled);
-    return status;
-}
-
-/* The calls as they are, or with a stumble where chance and the functions have it so. */
-static ap_status render_perhaps_stumbling(struct ap_gold_source *s, const struct source_task *t,
-                                          const struct ap_problem *problem, char *const *calls, int32_t n,
-                                          struct ap_rng *rng, struct ap_chain *out, struct ap_err *err)
-{
-    bool failed = false;
-    if (ap__rng_uniform(rng) >= s->options.stumble)
-        return render(s, t, problem, calls, n, out, err);
-    int32_t at = (int32_t)ap__rng_below(rng, (uint32_t)n);
-    AP_TRY(render_stumbling(s, t, problem, calls, n, at, rng, out, &failed, err));
-    if (failed)
-        return AP_OK;
-    ap__chain_deinit(out);
-    return render(s, t, problem, calls, n, out, err);
-}
-
-/* One problem to one chain, careless and stumbling with the given probabilities. */
+/* One problem to one chain, careless with the given probability. */
 static ap_status make_chain(struct ap_gold_source *s, const struct source_task *t, const struct ap_problem *problem,
                             struct ap_chain *out, struct ap_err *err)
 {
     struct ap_rng rng = ap__rng_make(s->options.seed, "careless", ap__problem_hash(problem), 0, 0);
-    struct ap_rng stumbles = ap__rng_make(s->options.seed, "stumble", ap__problem_hash(problem), 0, 0);
     if (problem->call_count == 0)
         return ap__fail(err, AP_E_ARG, problem->id, "the problem has no gold chain to train on");
     if (ap__rng_uniform(&rng) >= s->options.careless)
-        return render_perhaps_stumbling(s, t, problem, problem->call, problem->call_count, &stumbles, out, err);
+        return render(s, t, problem, problem->call, problem->call_count, out, err);
     char **calls = NULL;
     int32_t n = 0, slips = 0;
     AP_TRY(ap__careless_calls(problem, &rng, s->options.slip, &calls, &n, &slips, err));
-    ap_status status = render_perhaps_stumbling(s, t, problem, calls, n, &stumbles, out, err);
+    ap_status status = render(s, t, problem, calls, n, out, err);
     for (int32_t i = 0; i < n; i++)
         ap__free(calls[i]);
     ap__free(calls);
     return status;
 }
 
-/* A call that got an error is seen, not imitated. */
-static void forget_failed_calls(struct ap_chain *chain)
+static void view(const struct ap_chain *chain, struct ap_train_example *out)
 {
-    for (int32_t i = 0; i < chain->n; i++)
-        if (chain->step[i].error)
-            memset(chain->tokens.role + chain->step[i].token_first, AP_TOKEN_PROMPT,
-                   (size_t)chain->step[i].token_count);
-}
-
-static void view(struct ap_chain *chain, struct ap_train_example *out)
-{
-    forget_failed_calls(chain);
     for (size_t i = 0; i < chain->tokens.n; i++) /* roles become "trained" in place: the chain is ours */
         chain->tokens.role[i] = chain->tokens.role[i] == AP_TOKEN_CALL;
     *out = (struct ap_train_example){

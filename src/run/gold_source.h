@@ -1,10 +1,10 @@
 /* gold_source.h - fresh gold chains for every training step, without end.
  *
- *     task, step -> problems [step*n, step*n + n) of the training class -> gold calls (careless
- *     or stumbling ones when asked for) -> run and rendered like a live chain -> examples for ap__train_from
+ *     task, step -> problems [step*n, step*n + n) of the training class -> gold calls (careless ones
+ *     when asked for) -> run and rendered like a live chain -> examples for ap__train_from
  *
- * Calls that got an error are seen, never trained.  A pure function of (seed, step): a resumed
- * training sees the same.  Held-out problems cannot occur: their content is of the other class. */
+ * A pure function of (seed, step): a resumed training sees the same.  Held-out problems cannot
+ * occur: their content is of the other class. */
 #ifndef AP_GOLD_SOURCE_H
 #define AP_GOLD_SOURCE_H
 
@@ -18,7 +18,6 @@ struct ap_gold_options {
     uint64_t seed;
     double careless; /* share of the chains that are made carelessly */
     double slip;     /* there: probability of each slip that is possible */
-    double stumble;  /* share of the chains with one call that fails and is then written rightly */
 };
 
 ap_status ap__gold_source_new(const struct ap_gold_options *options, struct ap_gold_source **out,
