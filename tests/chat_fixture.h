@@ -179,11 +179,17 @@ static inline void chat_remove(const char *dir)
     "{%- elif m.role == 'assistant' %}{{- '<|im_start|>assistant\\n' + m.content + '<|im_end|>\\n' }}{%- endif %}"  \
     "{%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
 
-/* An empty thought stands in the last turn only. */
+/* Thoughts are shown of the latest turn only. */
 #define CHAT_REWRITING                                                                                            \
-    "{%- for m in messages %}{%- if m.role == 'assistant' %}"                                                      \
-    "{{- '<|im_start|>assistant\\n' + ('<think>\\n\\n</think>\\n\\n' if loop.last else '') + m.content + '<|im_end|>\\n' }}" \
-    "{%- else %}{{- '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{%- endif %}"                  \
-    "{%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
+    "{%- for m in messages %}{%- set late = loop.index0 > messages | length - 3 %}"                                \
+    "{{- '<|im_start|>' + m.role + '\n' + (m.content if late else m.content.split('</think>')[-1]) + '<|im_end|>\n' }}" \
+    "{%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}{%- endif %}"
+
+/* Thoughts are never shown, and an empty one stands in the last turn. */
+#define CHAT_THOUGHTLESS                                                                                          \
+    "{%- for m in messages %}{{- '<|im_start|>' + m.role + '\n' }}"                                               \
+    "{%- if m.role == 'assistant' and loop.last %}{{- '<think>\n\n</think>\n\n' }}{%- endif %}"                  \
+    "{{- m.content.split('</think>')[-1] | trim + '<|im_end|>\n' }}"                                              \
+    "{%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\n' }}{%- endif %}"
 
 #endif

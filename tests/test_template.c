@@ -562,18 +562,72 @@ static void what_came_after_a_mark_can_be_taken_back(void **state)
 static void a_template_that_rewrites_an_earlier_turn_is_an_error_that_names_it(void **state)
 {
     (void)state;
-    struct fixture f = start(CHAT_HERMES_TOKENS, CHAT_REWRITING, NULL);
+    for (int live = 0; live < 2; live++) {
+        struct fixture f = start(CHAT_HERMES_TOKENS, CHAT_REWRITING, NULL);
+        struct ap_err why = {0};
+        say(&f, AP_USER, "1 + 2?");
+        for (int turn = 0; turn < 2; turn++) {
+            const char *words = "<think>\n1, 2\n</think>\nAdd(a=1, b=2)";
+            if (live)
+                generate(&f, "<think>\n1, 2\n</think>\nAdd(a=1, b=2)<|im_end|>");
+            else
+                MUST(ap__conversation_add(&f.c, AP_ASSISTANT, words, false, err));
+            say(&f, AP_TOOL, "3");
+        }
+        size_t tokens = f.c.tokens.n, encoded = f.c.encoded;
+        assert_int_equal(ap__conversation_cue(&f.c, f.tmpl, &why), AP_E_FORMAT);
+        assert_non_null(strstr(why.message, "rewrites turn 2 (assistant) when it shows 5 turns"));
+        assert_non_null(strstr(why.message, "assistant\\n<think>\\n1, 2\\n</"));
+        assert_non_null(strstr(why.message, "assistant\\n\\nAdd(a=1, b=2)"));
+        assert_non_null(strstr(why.place, f.dir));
+        assert_int_equal(f.c.tokens.n, tokens);
+        assert_int_equal(f.c.encoded, encoded);
+        finish(&f);
+    }
+}
+
+static void a_template_that_drops_what_was_thought_is_an_error_that_names_the_turn(void **state)
+{
+    (void)state;
+    struct fixture f = start(CHAT_HERMES_TOKENS, CHAT_THOUGHTLESS, NULL);
     struct ap_err err = {0};
+    say(&f, AP_USER, "1 + 2?");
+    generate(&f, "Add(a=1, b=2)<|im_end|>");
+    say(&f, AP_TOOL, "3");
+    generate(&f, "<think>\n3\n</think>\nAnswer(3)<|im_end|>");
+    say(&f, AP_TOOL, "ok");
+    assert_int_equal(ap__conversation_cue(&f.c, f.tmpl, &err), AP_E_FORMAT);
+    assert_non_null(strstr(err.message, "drops the thoughts of turn 4 (assistant)"));
+    finish(&f);
+}
+
+/* What stands in the last turn only is never read by a model that answers, so it is not trained either. */
+static void what_only_the_last_turn_shows_is_left_out(void **state)
+{
+    (void)state;
+    struct fixture f = start(CHAT_HERMES_TOKENS, CHAT_THOUGHTLESS, NULL);
     say(&f, AP_USER, "1 + 2?");
     call(&f, "Add(a=1, b=2)");
     say(&f, AP_TOOL, "3");
-    size_t tokens = f.c.tokens.n;
-    assert_int_equal(ap__conversation_cue(&f.c, f.tmpl, &err), AP_E_FORMAT);
-    assert_non_null(strstr(err.message, "rewrites turn 2 (assistant) when it shows 3 turns"));
-    assert_non_null(strstr(err.message, "assistant\\n<think>\\n\\n</think"));
-    assert_non_null(strstr(err.message, "assistant\\nAdd(a=1, b=2)"));
-    assert_non_null(strstr(err.place, f.dir));
-    assert_int_equal(f.c.tokens.n, tokens);
+    call(&f, "Answer(3)");
+    MUST(ap__conversation_encode(&f.c, f.tmpl, err));
+    tokens_are(&f, (struct part[]){{'p', "<|im_start|>user\n1 + 2?<|im_end|>\n<|im_start|>assistant\n"},
+                                   {'c', "Add(a=1, b=2)<|im_end|>"}, {'r', "\n<|im_start|>user\n3<|im_end|>\n"},
+                                   {'p', "<|im_start|>assistant\n"}, {'c', "Answer(3)<|im_end|>"}, {0}});
+    finish(&f);
+}
+
+/* One answer's fault, not the template's. */
+static void words_that_have_no_place_beside_a_call_end_their_chain_only(void **state)
+{
+    (void)state;
+    struct fixture f = start_mistral();
+    struct ap_err err = {0};
+    say(&f, AP_USER, "1 + 2?");
+    generate(&f, "Let me see. [TOOL_CALLS] [{\"name\": \"Add\", \"arguments\": {\"a\": 1, \"b\": 2}}]</s>");
+    say(&f, AP_TOOL, "3");
+    assert_int_equal(ap__conversation_cue(&f.c, f.tmpl, &err), AP_E_LIMIT);
+    assert_non_null(strstr(err.message, "turn 2 (assistant): `Let me see.`"));
     finish(&f);
 }
 
@@ -760,6 +814,9 @@ int main(void)
         cmocka_unit_test(live_and_given_conversations_have_the_same_tokens),
         cmocka_unit_test(what_came_after_a_mark_can_be_taken_back),
         cmocka_unit_test(a_template_that_rewrites_an_earlier_turn_is_an_error_that_names_it),
+        cmocka_unit_test(a_template_that_drops_what_was_thought_is_an_error_that_names_the_turn),
+        cmocka_unit_test(what_only_the_last_turn_shows_is_left_out),
+        cmocka_unit_test(words_that_have_no_place_beside_a_call_end_their_chain_only),
         cmocka_unit_test(templates_that_lose_messages_or_end_no_turn_are_refused),
         cmocka_unit_test(ends_of_turns_come_from_the_template_and_from_the_models_files),
         cmocka_unit_test(a_call_may_end_with_a_token_of_its_own),

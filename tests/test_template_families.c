@@ -192,7 +192,7 @@ static void call_reads_back(const struct model *m, const struct ap_tokens *t, in
 
 static const char *const thought[2] = {"", "<think>\nAdd them.\n</think>\n\n"};
 
-/* Both calls given; thoughts before them for templates that are about thoughts. */
+/* Both calls given, perhaps with thoughts before them. */
 static struct ap_conversation given_chain(const struct model *m, bool thoughts, bool example)
 {
     struct ap_conversation c = begin(m, example);
@@ -227,7 +227,7 @@ static void given_chains_read_back_as_the_calls_they_were_made_from(void **state
     for (int i = 0; i < FAMILIES; i++) {
         struct model m = start(&families[i]);
         for (int example = 0; example < 2; example++) {
-            bool thoughts = strstr(families[i].path, "qwen3") != NULL;
+            bool thoughts = families[i].form != AP_FORM_TEXT;
             struct ap_conversation c = given_chain(&m, thoughts, example);
             call_reads_back(&m, &c.tokens, 0, "Sum(a=2, b=3)");
             call_reads_back(&m, &c.tokens, 1, "Answer(value='5 <|im_end|><end_of_turn><|eot_id|><|end|>')");
@@ -251,7 +251,6 @@ static void live_chains_have_the_tokens_of_their_whole_text(void **state)
                                "I would rather not."};
         for (int k = 0; k < 2; k++) {
             struct ap_ids ids = {0};
-            bool rewrites = k == 1 && strstr(families[i].path, "qwen3"); /* no thought in this turn */
             MUST(ap__conversation_cue(&c, m.tmpl, err));
             MUST(ap__tokenizer_encode(m.tok, turn[k], strlen(turn[k]), true, &ids, err));
             MUST(ap__ids_add(&ids, ap__tokenizer_id(m.tok, families[i].end), err));
@@ -261,10 +260,7 @@ static void live_chains_have_the_tokens_of_their_whole_text(void **state)
             c.encoded = c.n;
             MUST(ap__conversation_add(&c, AP_TOOL, k == 0 ? "5" : "write one call", false, err));
             ap__ids_deinit(&ids);
-            struct ap_err why = {0};
-            ap_status status = ap__conversation_cue(&c, m.tmpl, &why);
-            if (status != (rewrites ? AP_E_FORMAT : AP_OK))
-                fail_msg("%s, turn %d: %s", families[i].path, k, why.message);
+            MUST(ap__conversation_cue(&c, m.tmpl, err));
         }
         cuts_do_not_show(&m, &c.tokens);
         ap__conversation_deinit(&c);
@@ -272,20 +268,23 @@ static void live_chains_have_the_tokens_of_their_whole_text(void **state)
     }
 }
 
-static void qwen3_without_thoughts_is_refused_by_turn(void **state)
+/* Qwen 3 shows thoughts since the last question only. */
+static void qwen3_is_refused_when_another_question_makes_it_drop_thoughts(void **state)
 {
     (void)state;
     need_shared_data();
     struct model m = start(&families[10]);
-    struct ap_conversation c = begin(&m, false);
-    struct ap_err why = {0};
-    MUST(ap__conversation_add_call(&c, "Sum(a=2, b=3)", false, err));
-    MUST(ap__conversation_add(&c, AP_TOOL, "5", false, err));
-    MUST(ap__conversation_add_call(&c, "Answer(5)", false, err));
-    assert_int_equal(ap__conversation_encode(&c, m.tmpl, &why), AP_E_FORMAT);
-    assert_non_null(strstr(why.message, "rewrites turn 3 (assistant)"));
-    assert_int_equal(c.tokens.n, 0);
-    ap__conversation_deinit(&c);
+    for (int thoughts = 0; thoughts < 2; thoughts++) {
+        struct ap_conversation c = given_chain(&m, thoughts, false);
+        struct ap_err why = {0};
+        MUST(ap__conversation_add(&c, AP_TOOL, "ok", false, err));
+        MUST(ap__conversation_add(&c, AP_USER, "And 3 + 4?", false, err));
+        ap_status status = ap__conversation_cue(&c, m.tmpl, &why);
+        assert_int_equal(status, thoughts ? AP_E_FORMAT : AP_OK);
+        if (thoughts)
+            assert_non_null(strstr(why.message, "rewrites turn 3 (assistant) when it shows 7 turns"));
+        ap__conversation_deinit(&c);
+    }
     finish(&m);
 }
 
@@ -323,7 +322,7 @@ int main(void)
         cmocka_unit_test(every_template_is_what_it_was_made_to_be),
         cmocka_unit_test(given_chains_read_back_as_the_calls_they_were_made_from),
         cmocka_unit_test(live_chains_have_the_tokens_of_their_whole_text),
-        cmocka_unit_test(qwen3_without_thoughts_is_refused_by_turn),
+        cmocka_unit_test(qwen3_is_refused_when_another_question_makes_it_drop_thoughts),
         cmocka_unit_test(real_tokenizers_give_the_tokens_of_the_whole_text),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

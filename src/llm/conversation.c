@@ -6,12 +6,15 @@
  *     rewind(mark)         as if what came after the mark had not been said
  *
  *     template's text   system ... question, cue | call, end | \n ... result, cue | call, end
- *                       `said` --------------->|
- *                                              tokens of what the model itself wrote are in `tokens` before it is
- *                                              a message (the llm appends both); only their text is looked up
+ *                       `said` --------------->|           |
+ *                       what the model reads     its own     read from the text that has its result, too: what
+ *                                                            stands in the last turn only, no model ever reads
  *
- * The text for more messages must begin with `said`; a template that shows
- * earlier messages otherwise than before would train what no model has seen. */
+ * What the model itself wrote has its tokens before it is a message (the llm
+ * appends both); only where it ends in the template's text is looked up.  The
+ * text for more messages must begin with `said`, and must show the words that
+ * were written: else a model would be trained on what it does not read when it
+ * answers. */
 #include "llm/llm.h"
 
 #include "base/text.h"
@@ -177,6 +180,15 @@ static enum ap_token_role role_of(const struct ap_message *m)
     return m->scaffold || m->role != AP_TOOL ? AP_TOKEN_PROMPT : AP_TOKEN_RESULT;
 }
 
+/* Where the answer m, which begins at `from` of the text, and what ends its turn stand. */
+static void find_own(const struct ap_template *tmpl, const struct ap_shown *s, const struct ap_message *m, size_t from,
+                     size_t *body, size_t *end)
+{
+    size_t words = strlen(m->text);
+    bool verbatim = s->text.len - from >= words && memcmp(s->text.data + from, m->text, words) == 0;
+    ap__template_own(tmpl, s, from, verbatim ? from + words : from, body, end);
+}
+
 /* Did the model end its turn itself? */
 static bool has_ended(const struct ap_conversation *c, const struct ap_template *tmpl)
 {
@@ -192,7 +204,7 @@ static ap_status encode_message(const struct ap_template *tmpl, const struct ap_
     if (m->role != AP_ASSISTANT || m->scaffold)
         return ap__template_encode(tmpl, s, 0, s->text.len, role_of(m), tokens, err);
     from = strlen(ap__template_cue(tmpl));
-    ap__template_own(tmpl, s, from, &body, &end);
+    find_own(tmpl, s, m, from, &body, &end);
     AP_TRY(ap__template_encode(tmpl, s, 0, from, AP_TOKEN_PROMPT, tokens, err));
     return ap__template_encode_own(tmpl, s, from, body, end, tokens, err);
 }
@@ -207,7 +219,7 @@ static ap_status end_answer(struct ap_conversation *c, const struct ap_template 
     if (!last || last->role != AP_ASSISTANT || last->scaffold || has_ended(c, tmpl))
         return AP_OK;
     AP_TRY(ap__template_show(tmpl, &alone, false, s, err));
-    ap__template_own(tmpl, s, strlen(ap__template_cue(tmpl)), &body, &end);
+    find_own(tmpl, s, last, strlen(ap__template_cue(tmpl)), &body, &end);
     return ap__template_encode(tmpl, s, body, end, AP_TOKEN_PROMPT, &c->tokens, err);
 }
 
@@ -282,12 +294,12 @@ static ap_status check_continues(const struct ap_conversation *c, const struct a
     return status;
 }
 
-/* The text of the first n messages, which must begin with what was said. */
-static ap_status show(struct ap_conversation *c, const struct ap_template *tmpl, size_t n, bool cue, struct ap_shown *s,
+/* The text of the first n messages and the cue, which must begin with what was said. */
+static ap_status show(struct ap_conversation *c, const struct ap_template *tmpl, size_t n, struct ap_shown *s,
                       struct ap_err *err)
 {
     struct ap_dialogue d = {.message = c->message, .n = n, .tools = c->tools};
-    AP_TRY(ap__template_show(tmpl, &d, cue, s, err));
+    AP_TRY(ap__template_show(tmpl, &d, true, s, err));
     return check_continues(c, tmpl, s, n, err);
 }
 
@@ -301,18 +313,55 @@ static ap_status say(struct ap_conversation *c, const struct ap_shown *s, size_t
     return AP_OK;
 }
 
-/* The model has answered since the last cue: how the template shows the answer tells where it goes on. */
+/* Is `part` in bytes [from, to) of the text, blanks aside? */
+static bool holds(const struct ap_shown *s, size_t from, size_t to, const char *part)
+{
+    struct ap_buf text, words;
+    ap__buf_init(&text, 0);
+    ap__buf_init(&words, 0);
+    for (size_t i = from; i < to; i++)
+        if (!strchr(" \t\r\n", s->text.data[i]))
+            ap__buf_putc(&text, s->text.data[i]);
+    for (; *part; part++)
+        if (!strchr(" \t\r\n", *part))
+            ap__buf_putc(&words, *part);
+    bool held = strstr(ap__buf_cstr(&text), ap__buf_cstr(&words)) != NULL;
+    ap__buf_deinit(&words);
+    ap__buf_deinit(&text);
+    return held;
+}
+
+/* Does the template show what message k said?  Of calls, the words before them; what is no call is not shown to
+ * templates that know calls. */
+static ap_status check_shown(const struct ap_conversation *c, const struct ap_template *tmpl, const struct ap_shown *s,
+                             size_t k, size_t from, size_t to, struct ap_err *err)
+{
+    const struct ap_message *m = &c->message[k];
+    const char *words = c->form == AP_FORM_NATIVE ? json_string_value(json_object_get(m->call, "content")) : m->text;
+    if (!words || holds(s, from, to, words))
+        return AP_OK;
+    if (strstr(words, "</think>"))
+        return ap__fail(err, AP_E_FORMAT, ap__template_name(tmpl),
+                        "the chat template drops the thoughts of turn %zu (assistant): `%.60s` becomes `%.*s`; the model would "
+                        "be trained on what it does not read when it answers, so give it a chat_template.jinja that keeps "
+                        "thoughts",
+                        k + 1, words, to - from < 60 ? (int)(to - from) : 60, s->text.data + from);
+    return ap__fail(err, AP_E_LIMIT, ap__template_name(tmpl),
+                    "the chat template has no place for the words of turn %zu (assistant): `%.60s`", k + 1, words);
+}
+
+/* The model has answered since the last cue: the text tells where its answer ends, and goes on from there. */
 static ap_status say_answer(struct ap_conversation *c, const struct ap_template *tmpl, struct ap_shown *s,
                             struct ap_err *err)
 {
-    size_t body, end;
-    if (c->shown == c->encoded)
+    size_t body, end, k = c->shown;
+    if (k == c->encoded)
         return AP_OK;
-    AP_TRY(show(c, tmpl, c->shown + 1, false, s, err));
-    ap__template_own(tmpl, s, c->said.len, &body, &end);
+    find_own(tmpl, s, &c->message[k], c->said.len, &body, &end);
+    AP_TRY(check_shown(c, tmpl, s, k, c->said.len, body, err));
     if (!has_ended(c, tmpl))
         AP_TRY(ap__template_encode(tmpl, s, body, end, AP_TOKEN_PROMPT, &c->tokens, err));
-    return say(c, s, end, c->shown + 1, err);
+    return say(c, s, end, k + 1, err);
 }
 
 /* Messages [encoded, n), none of which is the model's own, and the cue. */
@@ -320,22 +369,27 @@ static ap_status cue_whole(struct ap_conversation *c, const struct ap_template *
                            struct ap_err *err)
 {
     enum ap_token_role role = AP_TOKEN_PROMPT;
+    AP_TRY(show(c, tmpl, n, s, err));
     AP_TRY(say_answer(c, tmpl, s, err));
     for (size_t i = c->shown; i < n; i++)
         role = role_of(&c->message[i]) == AP_TOKEN_RESULT ? AP_TOKEN_RESULT : role;
-    AP_TRY(show(c, tmpl, n, true, s, err));
     AP_TRY(ap__template_encode_cued(tmpl, s, c->said.len, role, &c->tokens, err));
     c->encoded = n;
     return say(c, s, s->text.len, n, err);
 }
 
-/* A given answer, message k; those before it have their tokens. */
+/* A given answer, message k; those before it have their tokens.  Its result is there already, or "0" stands for it. */
 static ap_status encode_answer(struct ap_conversation *c, const struct ap_template *tmpl, size_t k, struct ap_shown *s,
                                struct ap_err *err)
 {
-    size_t body, end;
-    AP_TRY(show(c, tmpl, k + 1, false, s, err));
-    ap__template_own(tmpl, s, c->said.len, &body, &end);
+    size_t body, end, n = c->n;
+    if (k + 1 == n)
+        AP_TRY(ap__conversation_add(c, AP_TOOL, "0", false, err));
+    ap_status status = show(c, tmpl, k + 2, s, err);
+    if (n < c->n)
+        drop_message(&c->message[--c->n]);
+    AP_TRY(status);
+    find_own(tmpl, s, &c->message[k], c->said.len, &body, &end);
     AP_TRY(ap__template_encode_own(tmpl, s, c->said.len, body, end, &c->tokens, err));
     c->encoded = k + 1;
     return say(c, s, end, k + 1, err);

@@ -82,7 +82,10 @@ static ap_status local_submit(struct ap_llm *llm, const struct ap_request *reque
     if (t->active)
         return ap__fail(err, AP_E_STATE, NULL, "the conversation has a request already");
     t->submitted = ap__conversation_mark(c);
-    AP_TRY(ap__conversation_cue(c, l->tmpl, err));
+    struct ap_err why;
+    ap_status cued = ap__conversation_cue(c, l->tmpl, &why);
+    if (cued != AP_OK && cued != AP_E_LIMIT)
+        return ap__fail(err, cued, why.place, "%s", why.message);
     int32_t most = request->max_tokens < l->max_position ? request->max_tokens : l->max_position;
     AP_TRY(ap__conversation_reserve(c, (size_t)most, err)); /* generating does not allocate */
     t->request = *request;
@@ -90,7 +93,9 @@ static ap_status local_submit(struct ap_llm *llm, const struct ap_request *reque
     t->answer = c->tokens.n;
     t->active = true;
     t->finished = t->parked = false;
-    if (c->tokens.n >= (size_t)l->max_position)
+    if (cued == AP_E_LIMIT) /* one conversation too long for the template, or with words that it has no place for */
+        ap__talk_fail(t, "%s", why.message);
+    else if (c->tokens.n >= (size_t)l->max_position)
         ap__talk_fail(t, "the context has %zu tokens, the model takes %d", c->tokens.n, l->max_position);
     return AP_OK;
 }

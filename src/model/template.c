@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "jinja/jinja_chat.h"
 #include "model/template_parts.h"
 #include "model/tokenizer_files.h"
 
@@ -96,42 +97,17 @@ static ap_status add_eos_ids(struct ap_template *t, const char *dir, const char 
 
 /* ------------------------------------------------------------------ opening */
 
-/* A special token of tokenizer_config.json is a string, or an object that holds it. */
-static const char *token_text(const json_t *config, const char *key)
-{
-    const json_t *token = json_object_get(config, key);
-    return json_string_value(json_is_object(token) ? json_object_get(token, "content") : token);
-}
-
+/* Our own templates begin with bos_token where the folder wants one before every text; others write it themselves. */
 static ap_status add_variables(struct ap_template *t, const json_t *config, struct ap_err *err)
 {
-    static const char *const key[] = {"bos_token", "eos_token", "unk_token", "pad_token", "sep_token", "cls_token",
-                                      "mask_token"};
-    bool ok = true;
     t->variables = json_object();
-    for (size_t i = 0; i < sizeof key / sizeof *key; i++) {
-        const char *text = token_text(config, key[i]);
-        if (text)
-            ok = json_object_set_new(t->variables, key[i], json_string(text)) == 0 && ok;
-    }
-    if (t->ours && !ap__json_bool_or(config, "add_bos_token", false))
-        ok = json_object_set_new(t->variables, "bos_token", json_string("")) == 0 && ok;
-    return t->variables && ok ? AP_OK : ap__fail(err, AP_E_MEMORY, t->name, "out of memory");
-}
-
-/* The template of the folder: a text, or several by name of which the one for tools is meant; NULL: none. */
-static const char *template_text(const json_t *config)
-{
-    const json_t *given = json_object_get(config, "chat_template"), *item;
-    const char *found = json_string_value(given);
-    size_t i;
-    json_array_foreach(given, i, item)
-    {
-        const char *name = ap__json_str_or(item, "name", "");
-        if (strcmp(name, "tool_use") == 0 || (!found && strcmp(name, "default") == 0))
-            found = json_string_value(json_object_get(item, "template"));
-    }
-    return found;
+    if (!t->variables)
+        return ap__fail(err, AP_E_MEMORY, t->name, "out of memory");
+    AP_TRY(ap__chat_special_tokens(config, t->variables, err));
+    bool bos = !t->ours || ap__json_bool_or(config, "add_bos_token", false);
+    return bos || json_object_set_new(t->variables, "bos_token", json_string("")) == 0
+               ? AP_OK
+               : ap__fail(err, AP_E_MEMORY, t->name, "out of memory");
 }
 
 static bool has_markup(const struct ap_tokenizer *tok)
@@ -153,34 +129,31 @@ static ap_status open_markup(struct ap_template *t, struct ap_err *err)
     return ap__template_add_stop(t, ap__tokenizer_id(t->tok, MARKUP_END), err);
 }
 
-static ap_status open_source(struct ap_template *t, const char *path, struct ap_err *err)
+static ap_status open_source(struct ap_template *t, const json_t *config, struct ap_err *err)
 {
-    json_t *config = NULL;
-    AP_TRY(ap__tokenizer_files_config(path, &config, err));
-    const char *source = template_text(config), *eos = token_text(config, "eos_token");
-    bool markup = has_markup(t->tok) && (!source || strcmp(source, AP_MARKUP_TEMPLATE) == 0);
-    ap_status status = AP_OK;
+    const char *source = ap__chat_template_text(config, true);
     t->ours = !source;
-    if (markup) {
-        status = open_markup(t, err);
+    AP_TRY(add_variables(t, config, err));
+    const char *eos = json_string_value(json_object_get(t->variables, "eos_token"));
+    if (has_markup(t->tok) && (!source || strcmp(source, AP_MARKUP_TEMPLATE) == 0)) {
+        AP_TRY(open_markup(t, err));
     } else {
         source = source ? source : LINES_TEMPLATE;
-        status = ap__jinja_parse(source, strlen(source), t->name, &t->jinja, err);
-        if (status == AP_OK)
-            status = add_variables(t, config, err);
+        AP_TRY(ap__jinja_parse(source, strlen(source), t->name, &t->jinja, err));
     }
-    if (status == AP_OK && eos)
-        status = ap__template_add_stop(t, ap__tokenizer_id(t->tok, eos), err);
-    json_decref(config);
-    return status;
+    return eos ? ap__template_add_stop(t, ap__tokenizer_id(t->tok, eos), err) : AP_OK;
 }
 
 static ap_status open_parts(struct ap_template *t, const char *path, struct ap_err *err)
 {
+    json_t *config = NULL;
     t->name = ap__strdup(path);
     if (!t->name)
         return ap__fail(err, AP_E_MEMORY, path, "out of memory");
-    AP_TRY(open_source(t, path, err));
+    AP_TRY(ap__tokenizer_files_config(path, &config, err));
+    ap_status status = open_source(t, config, err);
+    json_decref(config);
+    AP_TRY(status);
     if (ap__dir_exists(path)) {
         AP_TRY(add_eos_ids(t, path, "generation_config.json", err));
         AP_TRY(add_eos_ids(t, path, "config.json", err));
@@ -356,22 +329,21 @@ static bool is_seen(const struct ap_shown *s, const struct ap_added_span *span)
     return true;
 }
 
-void ap__template_own(const struct ap_template *t, const struct ap_shown *s, size_t from, size_t *body, size_t *end)
+void ap__template_own(const struct ap_template *t, const struct ap_shown *s, size_t from, size_t known, size_t *body,
+                      size_t *end)
 {
     struct ap_added_span span;
     const char *text = ap__buf_cstr(&s->text);
-    size_t len = s->text.len;
-    *body = *end = len;
-    for (size_t at = from; ap__tokenizer_find_added(t->tok, text, len, at, &span); at = span.end) {
+    for (size_t at = from; ap__tokenizer_find_added(t->tok, text, s->text.len, at, &span); at = span.end) {
         if (!ap__template_stops(t, span.id) || !is_seen(s, &span))
             continue;
         *body = span.start;
         *end = span.end;
         return;
     }
-    size_t n = t->close ? strlen(t->close) : 0;
-    if (n > 0 && len - from >= n && memcmp(text + len - n, t->close, n) == 0)
-        *body = len - n;
+    const char *close = t->close ? strstr(text + known, t->close) : NULL;
+    *body = close ? (size_t)(close - text) : known;
+    *end = close ? *body + strlen(t->close) : known;
 }
 
 /* ------------------------------------------------------------------ tokens */

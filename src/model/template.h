@@ -90,9 +90,10 @@ void ap__shown_deinit(struct ap_shown *s);
 /* The whole text of a conversation; cue: with what asks the model to speak.  Overwrites *out. */
 ap_status ap__template_show(const struct ap_template *t, const struct ap_dialogue *d, bool cue, struct ap_shown *out,
                             struct ap_err *err) AP_MUST_CHECK;
-/* The model's part of a text that begins with a message of its own at `from`: up to and with what ends its turn
- * (*end), and up to that (*body). */
-void ap__template_own(const struct ap_template *t, const struct ap_shown *s, size_t from, size_t *body, size_t *end);
+/* The model's part of a text in which a message of its own stands from `from` on, surely up to `known`: up to and with
+ * what ends its turn (*end), and up to that (*body). */
+void ap__template_own(const struct ap_template *t, const struct ap_shown *s, size_t from, size_t known, size_t *body,
+                      size_t *end);
 
 /* Append the tokens of bytes [from, to) of a text whose beginning has its tokens in *out already.  On failure *out is as before. */
 ap_status ap__template_encode(const struct ap_template *t, const struct ap_shown *s, size_t from, size_t to,

@@ -265,7 +265,8 @@ static ap_status find_end(struct probe *p, struct ap_err *err)
         size_t body, stop;
         AP_TRY(try_show(p, &p->t->style[0], call, 2, p->tools, false, &ok, err));
         end = ok ? token_after(p, ARGUMENT, &tail) : -1;
-        ap__template_own(p->t, &p->shown, p->shown.text.len - (ok ? strlen(tail) : 0), &body, &stop);
+        size_t behind = p->shown.text.len - (ok ? strlen(tail) : 0);
+        ap__template_own(p->t, &p->shown, behind, behind, &body, &stop);
         if (body == stop) /* a call is ended by a token of its own */
             AP_TRY(ap__template_add_stop(p->t, end, err));
     }

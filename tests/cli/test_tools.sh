@@ -32,12 +32,10 @@ cat >"$TMP/tools/chat_template.jinja" <<'J'
 {%- if add_generation_prompt %}{{- '<|assistant|>' }}{%- endif %}
 J
 
-# An empty thought before the last answer only: earlier turns change as the chain grows.
+# What was said is cut short when more is said: earlier turns change as the chain grows.
 cat >"$TMP/rewriting/chat_template.jinja" <<'J'
 {%- for m in messages %}
-    {{- '<|' + m.role + '|>' }}
-    {%- if m.role == 'assistant' and loop.last %}{{- '<think></think>' }}{%- endif %}
-    {{- m.content + '<|end|>' }}
+    {{- '<|' + m.role + '|>' + (m.content if m.role != 'assistant' or loop.revindex < 3 else m.content[:8]) + '<|end|>' }}
 {%- endfor %}
 {%- if add_generation_prompt %}{{- '<|assistant|>' }}{%- endif %}
 J
@@ -66,7 +64,6 @@ expect_true "with tool calls" grep -q '"tool_calls":\[{"function":{"arguments":{
 recipe "$TMP/rewriting" >"$TMP/rewriting.yaml"
 expect_fail 1 "refuses a template that rewrites earlier turns" "$AP" run "$TMP/rewriting.yaml" --out "$TMP/refused"
 expect_err "rewrites turn 3 (assistant)"
-expect_err "<think>"
 expect_err "$TMP/rewriting"
 
 finish
