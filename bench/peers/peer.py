@@ -34,9 +34,11 @@ def quiet():
     os.dup2(2, 1)
 
 
-def report(workload, units, seconds, check, **more):
+def report(workload, units, seconds, cpu, check, **more):
+    """seconds: of every repeat; cpu: processor seconds of all of them."""
+    cpu /= len(seconds)
     median = statistics.median(seconds)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"workload": workload, "units": units, "repeats": len(seconds), "seconds": median,
-                      "least": min(seconds), "most": max(seconds), "per_second": units / median, "peak_mib": peak,
+                      "cpu_seconds": cpu, "least": min(seconds), "most": max(seconds), "per_second": units / median, "peak_mib": peak,
                       "check": check, **more}), file=result, flush=True)

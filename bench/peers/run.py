@@ -29,6 +29,8 @@ parser.add_argument("--work", required=True)
 parser.add_argument("--runs", type=int, default=5)
 parser.add_argument("--threads", type=int, default=os.cpu_count())
 parser.add_argument("--csv")
+parser.add_argument("--drop-caches", action="store_true",
+                    help="load-cold: empty the whole page cache (needs root, slows all others), not only the model's")
 parser.add_argument("--settings", default="{}", help='JSON: settings by peer instead of trying, {"trl": ["--batch", "4"]}')
 options = parser.parse_args()
 for name in options.workload:
@@ -119,16 +121,15 @@ def choose(name, side, workload, trials):
 # ---- load ----
 
 def evict():
-    """An empty page cache where we may, else without the model's files."""
+    """A page cache without the model's files, or an empty one."""
     os.sync()
-    try:
+    if options.drop_caches:
         with open("/proc/sys/vm/drop_caches", "w") as file:
             file.write("1")
-    except OSError:
-        for path in glob.glob(os.path.join(MODEL, "*")):
-            fd = os.open(path, os.O_RDONLY)
-            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-            os.close(fd)
+    for path in glob.glob(os.path.join(MODEL, "*")):
+        fd = os.open(path, os.O_RDONLY)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(fd)
 
 
 def first_byte(command):
@@ -137,8 +138,13 @@ def first_byte(command):
     process = start(command)
     byte = process.stdout.read(1)
     seconds = time.perf_counter() - began
-    process.communicate()
-    return {"seconds": seconds, "peak_mib": 0.0} if byte and process.returncode == 0 else None
+    process.stdout.read()
+    process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if not byte or process.returncode != 0:
+        return None
+    return {"seconds": seconds, "cpu_seconds": usage.ru_utime + usage.ru_stime, "peak_mib": usage.ru_maxrss / 1024}
 
 
 def loads(cold):
@@ -182,15 +188,16 @@ def compare(workload, name, pairs, settings, rows):
         done.append(pair)
         for side, result in zip(("apprentice", name), pair):
             rows.append({"workload": workload, "side": side, "run": run + 1, "threads": options.threads,
-                         "seconds": result["seconds"], "peak_mib": result["peak_mib"],
+                         "seconds": result["seconds"], "cpu_seconds": result["cpu_seconds"], "peak_mib": result["peak_mib"],
                          "load_average": os.getloadavg()[0], "settings": " ".join(settings) if side == name else ""})
         say(f"{workload} run {run + 1}: {pair[0]['seconds']:.3f} s, {name} {pair[1]['seconds']:.3f} s")
     if not done:
         return
     ratios = [b["seconds"] / a["seconds"] for a, b in done]
+    busy = middle([b["cpu_seconds"] / a["cpu_seconds"] for a, b in done])
     memory = middle([a["peak_mib"] for a, _ in done]), middle([b["peak_mib"] for _, b in done])
     print(f"{workload:<13} {name:<13} {middle([a['seconds'] for a, _ in done]):>9.3f} "
-          f"{middle([b['seconds'] for _, b in done]):>9.3f} {middle(ratios):>7.2f}x {min(ratios):>6.2f}-{max(ratios):<6.2f} "
+          f"{middle([b['seconds'] for _, b in done]):>9.3f} {middle(ratios):>7.2f}x {min(ratios):>6.2f}-{max(ratios):<6.2f} {busy:>5.2f}x "
           f"{memory[0]:>7.0f} {memory[1]:>7.0f} {memory[0] / memory[1] if memory[1] else 0:>6.2f} "
           f"{agree(workload, done[0]):>5}  {' '.join(settings)}", flush=True)
 
@@ -205,7 +212,7 @@ def prepare():
 def main():
     prepare()
     rows = []
-    print(f"{'workload':<13} {'peer':<13} {'ours s':>9} {'theirs s':>9} {'ratio':>8} {'least-most':<13} "
+    print(f"{'workload':<13} {'peer':<13} {'ours s':>9} {'theirs s':>9} {'ratio':>8} {'least-most':<13} {'CPU':>6} "
           f"{'MiB':>7} {'theirs':>7} {'ratio':>6} {'same':>5}  settings", flush=True)
     for workload in workloads:
         if workload == "load":

@@ -7,7 +7,7 @@ import sys
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-QUESTION = "A shop sells 17 boxes with 12 pens each and 5 single pens. How many pens does it sell?"
+QUESTION = "What is 17 * 12 + 5?"
 tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
 model = AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=torch.float32)
 inputs = tokenizer(QUESTION, return_tensors="pt")

@@ -32,13 +32,14 @@ class Steps(TrainerCallback):
     """Wall time of every optimizer step, its forward and backward passes included."""
 
     def __init__(self):
-        self.seconds = []
+        self.seconds, self.cpu = [], []
 
     def on_step_begin(self, *_, **__):
-        self.start = time.perf_counter()
+        self.start, self.busy = time.perf_counter(), time.process_time()
 
     def on_step_end(self, *_, **__):
         self.seconds.append(time.perf_counter() - self.start)
+        self.cpu.append(time.process_time() - self.busy)
 
 
 class OnIds(DPOTrainer):
@@ -70,5 +71,5 @@ trainer = OnIds(
 reference = [sum(trainer.train_dataset[name]) / len(pairs) for name in ("ref_chosen_logps", "ref_rejected_logps")]
 trainer.train()
 folder.cleanup()
-peer.report(os.path.splitext(os.path.basename(args.pairs))[0], len(pairs), steps.seconds[args.warm_up:], reference,
-            batch=args.batch)
+peer.report(os.path.splitext(os.path.basename(args.pairs))[0], len(pairs), steps.seconds[args.warm_up:],
+            sum(steps.cpu[args.warm_up:]), reference, batch=args.batch)

@@ -25,6 +25,7 @@ struct ap_bench_result {
     double units;                     /* pairs, chains ... of one repeat */
     double seconds, least, most;      /* of one repeat: median, least, most */
     double total;                     /* of all repeats */
+    double cpu;                       /* processor seconds of one repeat, the mean: on a busy machine they say more */
     double tokens_flat, tokens_tree;  /* of one repeat: one row per chain, and what the tree has */
     double gflop;                     /* necessary for one repeat (account.h); 0 where it is no measure */
     double peak;                      /* GFLOP/s of sgemm in the same process */

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 static int by_size(const void *a, const void *b)
@@ -20,6 +21,13 @@ double ap__median(double *x, int32_t n)
 {
     qsort(x, (size_t)n, sizeof *x, by_size);
     return 0.5 * (x[n / 2] + x[(n - 1) / 2]);
+}
+
+double ap__cpu_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static double best_product(const float *A, const float *B, float *C, int n, double seconds)

@@ -8,6 +8,9 @@
 /* Of n > 0 numbers, which are sorted; of an even number the mean of the middle two. */
 double ap__median(double *x, int32_t n);
 
+/* Processor seconds of this process so far, all threads together. */
+double ap__cpu_now(void);
+
 /* The fastest of OpenBLAS's 1024^3 sgemms within about `seconds`, in GFLOP/s, with the threads that are set. 0 without
  * memory. */
 double ap__measure_sgemm(double seconds);

@@ -168,16 +168,20 @@ static ap_status measure(struct rollout *r, const struct ap_bench_options *o, st
                          struct ap_err *err)
 {
     static double seconds[AP_BENCH_MAX_REPEATS];
+    double cpu = 0.0;
     ap_status status = AP_OK;
     out->peak = ap__measure_sgemm(PEAK_SECONDS);
     for (int32_t i = -o->warm; i < o->repeats && status == AP_OK; i++) {
-        if (i == 0)
+        if (i == 0) {
             ap__timed_clear();
+            cpu = ap__cpu_now();
+        }
         status = roll(r, &seconds[i < 0 ? 0 : i], err);
         close_chains(r);
     }
     AP_TRY(status);
     ap__bench_summarise(out, seconds, o->repeats);
+    out->cpu = (ap__cpu_now() - cpu) / o->repeats;
     for (out->checks = 0; out->checks < r->script.shape.problems && out->checks < AP_BENCH_CHECKS; out->checks++)
         out->check[out->checks] = r->first[out->checks];
     out->rows = o->profile ? ap__timed_rows(out->row) : 0;

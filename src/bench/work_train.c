@@ -26,6 +26,7 @@ void ap__bench_summarise(struct ap_bench_result *out, double *seconds, int32_t n
 struct steps {
     double seconds[AP_BENCH_MAX_REPEATS];
     int32_t warm, n;
+    double cpu; /* when the first that counts began */
 };
 
 static ap_status on_step(void *user, const struct ap_train_metrics *m, struct ap_err *err)
@@ -34,8 +35,10 @@ static ap_status on_step(void *user, const struct ap_train_metrics *m, struct ap
     (void)err;
     if (m->step > s->warm)
         s->seconds[s->n++] = m->seconds;
-    else if (m->step == s->warm)
+    else if (m->step == s->warm) {
         ap__timed_clear();
+        s->cpu = ap__cpu_now();
+    }
     return AP_OK;
 }
 
@@ -109,8 +112,10 @@ static ap_status train(const struct ap_bench_options *o, struct ap_model *m, str
         AP_TRY(ap__train_reference(m, AP_REFERENCE_BASE, w->example, w->n, config.batch_config.max_tokens, err));
     sum_references(w, out);
     ap__timed_clear();
+    steps.cpu = ap__cpu_now();
     AP_TRY(ap__train(m, &config, w->example, w->n, on_step, &steps, err));
     ap__bench_summarise(out, steps.seconds, steps.n);
+    out->cpu = (ap__cpu_now() - steps.cpu) / steps.n;
     out->rows = o->profile ? ap__timed_rows(out->row) : 0;
     double again = ap__measure_sgemm(PEAK_SECONDS);
     out->peak = again > out->peak ? again : out->peak;

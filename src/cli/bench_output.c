@@ -71,9 +71,9 @@ static json_t *profile(const struct ap_bench_result *r)
 
 ap_status ap__bench_print_json(const struct ap_bench_result *r, struct ap_err *err)
 {
-    json_t *o = json_pack("{s:s, s:s, s:f, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o}", "workload",
+    json_t *o = json_pack("{s:s, s:s, s:f, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o}", "workload",
                           r->name, "unit", r->unit, "units", r->units, "threads", r->threads, "repeats", r->repeats,
-                          "seconds", r->seconds, "least", r->least, "most", r->most, "per_second", rate(r),
+                          "seconds", r->seconds, "cpu_seconds", r->cpu, "least", r->least, "most", r->most, "per_second", rate(r),
                           "tokens_flat", r->tokens_flat, "tokens_tree", r->tokens_tree, "gflop", r->gflop,
                           "sgemm_gflop_per_second", r->peak, "percent_of_peak", of_peak(r), "peak_mib", mib(r), "check",
                           checks(r));
@@ -93,13 +93,13 @@ ap_status ap__bench_print_json(const struct ap_bench_result *r, struct ap_err *e
 
 void ap__bench_write_csv_head(FILE *to)
 {
-    fputs("workload,unit,units,threads,repeats,seconds,least,most,per_second,tokens_flat,tokens_tree,gflop,"
+    fputs("workload,unit,units,threads,repeats,seconds,least,most,cpu_seconds,per_second,tokens_flat,tokens_tree,gflop,"
           "gflop_per_second,sgemm_gflop_per_second,percent_of_peak,peak_mib\n", to);
 }
 
 void ap__bench_write_csv(FILE *to, const struct ap_bench_result *r)
 {
-    fprintf(to, "%s,%s,%.0f,%d,%d,%.6f,%.6f,%.6f,%.4f,%.0f,%.0f,%.3f,%.2f,%.2f,%.2f,%.1f\n", r->name, r->unit, r->units,
-            r->threads, r->repeats, r->seconds, r->least, r->most, rate(r), r->tokens_flat, r->tokens_tree, r->gflop,
+    fprintf(to, "%s,%s,%.0f,%d,%d,%.6f,%.6f,%.6f,%.6f,%.4f,%.0f,%.0f,%.3f,%.2f,%.2f,%.2f,%.1f\n", r->name, r->unit, r->units,
+            r->threads, r->repeats, r->seconds, r->least, r->most, r->cpu, rate(r), r->tokens_flat, r->tokens_tree, r->gflop,
             speed(r), r->peak, of_peak(r), mib(r));
 }

@@ -50,8 +50,10 @@ static size_t read_all(int fd, void *data, size_t size)
     return done;
 }
 
-/* Wait for the child; *memory: its peak in bytes.  False when it did not end by itself and well. */
-static bool wait_for(pid_t pid, double *memory)
+static double seconds_of(const struct timeval *t) { return (double)t->tv_sec + 1e-6 * (double)t->tv_usec; }
+
+/* Wait for the child; *memory: its peak in bytes, *cpu: its processor seconds.  False when it did not end by itself and well. */
+static bool wait_for(pid_t pid, double *memory, double *cpu)
 {
     struct rusage usage = {0};
     int state = 0;
@@ -59,6 +61,7 @@ static bool wait_for(pid_t pid, double *memory)
         if (errno != EINTR)
             return false;
     *memory = 1024.0 * (double)usage.ru_maxrss;
+    *cpu = seconds_of(&usage.ru_utime) + seconds_of(&usage.ru_stime);
     return WIFEXITED(state) && WEXITSTATUS(state) == 0;
 }
 
@@ -73,7 +76,7 @@ ap_status ap__bench_fork(ap_bench_work_fn work, void *user, struct ap_bench_resu
 {
     static struct message m;
     int end[2];
-    double memory = 0;
+    double memory = 0, cpu = 0;
     if (pipe(end) != 0)
         return ap__fail_errno(err, NULL, "cannot make a pipe");
     pid_t pid = fork();
@@ -84,7 +87,7 @@ ap_status ap__bench_fork(ap_bench_work_fn work, void *user, struct ap_bench_resu
     close(end[0]);
     if (pid < 0)
         return ap__fail_errno(err, NULL, "cannot start a process");
-    if (!wait_for(pid, &memory) || !heard)
+    if (!wait_for(pid, &memory, &cpu) || !heard)
         return ap__fail(err, AP_E_STATE, NULL, "the process of the workload was ended from outside; out of memory?");
     if (m.status != AP_OK) {
         *err = m.err;
@@ -98,7 +101,7 @@ ap_status ap__bench_fork(ap_bench_work_fn work, void *user, struct ap_bench_resu
 /* ---- load ---- */
 
 /* One run of the program; seconds until it wrote something. */
-static ap_status start_once(const char *model, double *seconds, double *memory, struct ap_err *err)
+static ap_status start_once(const char *model, double *seconds, double *memory, double *cpu, struct ap_err *err)
 {
     char *argv[] = {(char *)"apprentice", (char *)"bench", (char *)"first-token", (char *)"--model", (char *)model, NULL};
     posix_spawn_file_actions_t actions;
@@ -118,7 +121,7 @@ static ap_status start_once(const char *model, double *seconds, double *memory, 
     *seconds = ap__now() - start;
     close(end[0]);
     posix_spawn_file_actions_destroy(&actions);
-    if (failed != 0 || !wait_for(pid, memory) || !wrote)
+    if (failed != 0 || !wait_for(pid, memory, cpu) || !wrote)
         return ap__fail(err, AP_E_STATE, model, "the program did not write a token");
     return AP_OK;
 }
@@ -129,12 +132,13 @@ ap_status ap__bench_load(const struct ap_bench_options *options, bool cold, stru
     static double seconds[AP_BENCH_MAX_REPEATS];
     *out = (struct ap_bench_result){.unit = "starts", .units = 1, .threads = omp_get_max_threads()};
     for (int32_t i = cold ? 0 : -1; i < options->repeats; i++) { /* warm: one run that does not count */
-        double memory = 0;
+        double memory = 0, cpu = 0;
         AP_TRY(ap__check_interrupt(err));
         if (cold)
             AP_TRY(ap__evict_files(options->model, err));
-        AP_TRY(start_once(options->model, &seconds[i < 0 ? 0 : i], &memory, err));
+        AP_TRY(start_once(options->model, &seconds[i < 0 ? 0 : i], &memory, &cpu, err));
         out->memory = memory > out->memory ? memory : out->memory;
+        out->cpu += i < 0 ? 0.0 : cpu / options->repeats;
     }
     ap__bench_summarise(out, seconds, options->repeats);
     return AP_OK;

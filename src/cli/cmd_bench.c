@@ -37,7 +37,7 @@ static const struct ap_option options[] = {
 };
 
 enum { PAIRS_PER_TASK = 8, SCALING_CHAIN = 185, SCALING_CHAINS = 8, MAX_JOBS = 64 };
-static const char QUESTION[] = "A shop sells 17 boxes with 12 pens each and 5 single pens. How many pens does it sell?";
+static const char QUESTION[] = "What is 17 * 12 + 5?";
 
 /* One thing to measure. */
 struct job {
