@@ -114,7 +114,7 @@ def own_task(folder, name, entry):
 def their_server():
     with tempfile.TemporaryDirectory() as folder:
         script = os.path.join(EXAMPLES, "weather_server.py")
-        our_client(own_task(folder, "stdio.yaml", f"  - mcp: [python3, {script}]\n    memory: 4096\n"), "stdio")
+        our_client(own_task(folder, "stdio.yaml", f"  - mcp: [python3, {script}]\n    memory: 4096\n    start_timeout: 300\n"), "stdio")
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", 8000)) == 0:
                 print("skipped: port 8000 is taken, so there is no HTTP")
