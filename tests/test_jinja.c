@@ -60,7 +60,8 @@ static void a_failure_while_running_is_named_with_its_line(void **state)
     (void)state;
     expect_failure("a\n{{ x.y }}", AP_E_FORMAT, "chat:2", "'x' is undefined");
     expect_failure("{{ {}.a.b }}", AP_E_FORMAT, "chat:1", "'dict object' has no attribute 'a'");
-    expect_failure("\n\n{% if 1 %}\n{{ raise_exception('No ' ~ 'good') }}{% endif %}", AP_E_FORMAT, "chat:4", "No good");
+    expect_failure("\n\n{% if 1 %}\n{{ raise_exception('No ' ~ 'good') }}{% endif %}", AP_E_FORMAT, "chat:4",
+                   "No good");
     expect_failure("{{ 1 + 'a' }}", AP_E_FORMAT, "chat:1", "unsupported operand types for +: 'int' and 'str'");
     expect_failure("{{ 1 | nope }}", AP_E_FORMAT, "chat:1", "no filter named `nope`");
     expect_failure("{{ 1 is nope }}", AP_E_FORMAT, "chat:1", "no test named `nope`");
@@ -130,10 +131,10 @@ static void deep_nesting_fails_instead_of_overflowing_the_stack(void **state)
     expect_deep("{% for ", "(", AP_E_PARSE);
     expect_failure("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", AP_E_LIMIT, "chat:1", "too deeply");
     expect_failure("{% set n = namespace() %}{% set n.n = n %}{{ n }}", AP_E_LIMIT, "chat:1", "too deeply");
-    expect_failure("{% set n = namespace(l=[]) %}{% for i in range(5000) %}{% set n.l = [n.l] %}{% endfor %}{{ n.l|tojson }}",
-                   AP_E_LIMIT, "chat:1", "too deeply");
-    expect_failure("{% set n = namespace(a=[], b=[]) %}{% for i in range(5000) %}{% set n.a = [n.a] %}{% set n.b = [n.b] %}"
-                   "{% endfor %}{{ n.a == n.b }}", AP_E_LIMIT, "chat:1", "too deeply");
+    expect_failure("{% set n = namespace(l=[]) %}{% for i in range(5000) %}{% set n.l = [n.l] %}{% endfor %}"
+                   "{{ n.l|tojson }}", AP_E_LIMIT, "chat:1", "too deeply");
+    expect_failure("{% set n = namespace(a=[], b=[]) %}{% for i in range(5000) %}{% set n.a = [n.a] %}"
+                   "{% set n.b = [n.b] %}{% endfor %}{{ n.a == n.b }}", AP_E_LIMIT, "chat:1", "too deeply");
 }
 
 /* a.b.b.b... and 1+1+1...: long, not nested, for the parser; deep for who evaluates it. */
@@ -237,10 +238,10 @@ static void generation_blocks_are_reported_as_bytes_of_the_output(void **state)
 
 static void variables_are_those_that_transformers_gives(void **state)
 {
-    json_t *config = json_pack("{s:{s:s}, s:s, s:n, s:s}", "bos_token", "content", "<s>", "eos_token", "</s>", "pad_token",
-                               "chat_template", "x");
-    json_t *talk = json_pack("{s:[{s:s, s:s}, {s:s}], s:s}", "messages", "role", "assistant", "reasoning", "why", "role",
-                             "user", "eos_token", "<end>");
+    json_t *config = json_pack("{s:{s:s}, s:s, s:n, s:s}", "bos_token", "content", "<s>", "eos_token", "</s>",
+                               "pad_token", "chat_template", "x");
+    json_t *talk = json_pack("{s:[{s:s, s:s}, {s:s}], s:s}", "messages", "role", "assistant", "reasoning", "why",
+                             "role", "user", "eos_token", "<end>");
     json_t *v = NULL, *expect;
     struct ap_err err;
     (void)state;
@@ -258,8 +259,8 @@ static void variables_are_those_that_transformers_gives(void **state)
 
 static void a_template_is_chosen_by_name(void **state)
 {
-    json_t *config = json_pack("{s:[{s:s, s:s}, {s:s, s:s}, {s:s, s:s}]}", "chat_template", "name", "tool_use", "template",
-                               "T", "name", "default", "template", "D", "name", "rag", "template", "R");
+    json_t *config = json_pack("{s:[{s:s, s:s}, {s:s, s:s}, {s:s, s:s}]}", "chat_template", "name", "tool_use",
+                               "template", "T", "name", "default", "template", "D", "name", "rag", "template", "R");
     (void)state;
     assert_string_equal(ap__chat_template_text(config, true), "T");
     assert_string_equal(ap__chat_template_text(config, false), "D");

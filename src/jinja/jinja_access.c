@@ -32,7 +32,9 @@ static const struct ap_jfunc *methods_of(struct ap_jval v)
     case AP_J_DICT:
         return ap__jinja_dict_methods;
     case AP_J_LIST:
-        return v.list->flavour == AP_J_PLAIN || ap__jval_is_tuple(v) ? ap__jinja_list_methods : NULL;
+        if (ap__jval_is_tuple(v))
+            return ap__jinja_tuple_methods;
+        return v.list->flavour == AP_J_PLAIN ? ap__jinja_list_methods : NULL;
     case AP_J_LOOP:
         return ap__jinja_loop_methods;
     default:
@@ -165,8 +167,9 @@ ap_status ap__jval_item(struct ap_jrun *run, struct ap_jval v, struct ap_jval in
         AP_TRY(own_attribute(run, v, index.text, out));
     if (out->kind != AP_J_MISSING)
         return AP_OK;
-    struct ap_jval name;
-    AP_TRY(ap__jval_str(run, index, &name));
+    struct ap_jval name = ap__jval_view(ap__jval_type(index), strlen(ap__jval_type(index)));
+    if (index.kind == AP_J_STRING || ap__jval_is_number(index))
+        AP_TRY(ap__jval_str(run, index, &name));
     return nothing(run, v, name.text, out);
 }
 
@@ -288,6 +291,10 @@ ap_status ap__jval_path(struct ap_jrun *run, struct ap_jval v, struct ap_jval pa
                         struct ap_jval *out)
 {
     bool has_default = otherwise.kind != AP_J_MISSING && otherwise.kind != AP_J_NONE;
+    if (path.kind == AP_J_NONE) {
+        *out = v;
+        return AP_OK;
+    }
     if (path.kind != AP_J_STRING) {
         AP_TRY(ap__jval_item(run, v, path, out));
         if (has_default && out->kind == AP_J_UNDEFINED)

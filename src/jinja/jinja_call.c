@@ -25,6 +25,17 @@ static bool same_text(struct ap_jtext a, struct ap_jtext b)
     return a.n == b.n && memcmp(a.s, b.s, a.n) == 0;
 }
 
+ap_status ap__jarg_int(struct ap_jrun *run, struct ap_jval v, int64_t otherwise, int64_t *out)
+{
+    *out = otherwise;
+    if (v.kind == AP_J_MISSING)
+        return AP_OK;
+    if (!ap__jval_is_integer(v))
+        return ap__jrun_fail(run, "'%s' object cannot be interpreted as an integer", ap__jval_type(v));
+    *out = ap__jval_integer(v);
+    return AP_OK;
+}
+
 /* ------------------------------------------------------------------ built-in functions */
 
 /* Names of parameters, taken apart. */

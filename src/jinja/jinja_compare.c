@@ -184,7 +184,7 @@ static ap_status order(struct ap_jrun *run, struct ap_jval a, struct ap_jval b, 
         AP_TRY(ap__jrun_spend(run, a.text.n));
         *out = compare_text(a.text, b.text);
     } else if (a.kind == AP_J_LIST && b.kind == AP_J_LIST && a.list->flavour != AP_J_GENERATOR &&
-               ap__jval_is_tuple(a) == ap__jval_is_tuple(b)) {
+               b.list->flavour != AP_J_GENERATOR && ap__jval_is_tuple(a) == ap__jval_is_tuple(b)) {
         AP_TRY(order_lists(run, a.list, b.list, out));
     } else {
         return no_order(run, a, b);

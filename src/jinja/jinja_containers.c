@@ -115,6 +115,12 @@ METHOD(list_index)
     return ap__jrun_fail(run, "the item is not in the list");
 }
 
+const struct ap_jfunc ap__jinja_tuple_methods[] = {
+    {"count", "value", 1, list_count},
+    {"index", "value start stop", 1, list_index},
+    {0},
+};
+
 const struct ap_jfunc ap__jinja_list_methods[] = {
     {"count", "value", 1, list_count},
     {"index", "value start stop", 1, list_index},

@@ -106,7 +106,7 @@ static ap_status filter_attr(struct ap_jrun *run, struct ap_jval self, const str
 
 static ap_status from_float(struct ap_jrun *run, double f, struct ap_jval *out)
 {
-    if (fabs(f) >= 9.2e18)
+    if (!(fabs(f) < 9.2e18))
         return ap__jrun_fail(run, "an integer does not fit into 64 bits");
     *out = ap__jval_int((int64_t)f);
     return AP_OK;
@@ -206,12 +206,15 @@ static int64_t round_integer(int64_t i, int64_t digits)
 static ap_status filter_round(struct ap_jrun *run, struct ap_jval self, const struct ap_jval *slot,
                               const struct ap_jargs *args, struct ap_jval *out)
 {
-    int64_t digits = ap__jval_is_integer(slot[0]) ? ap__jval_integer(slot[0]) : 0;
+    int64_t digits;
     bool common = slot[1].kind == AP_J_MISSING || ap__jval_text_is(slot[1], "common");
     (void)args;
     if (!common && !ap__jval_text_is(slot[1], "ceil") && !ap__jval_text_is(slot[1], "floor"))
         return ap__jrun_fail(run, "method must be common, ceil or floor");
     AP_TRY(need_number(run, self));
+    digits = 0;
+    if (slot[0].kind != AP_J_NONE || !common)
+        AP_TRY(ap__jarg_int(run, slot[0], 0, &digits));
     digits = digits < -400 ? -400 : digits > 400 ? 400 : digits;
     if (!common) {
         double unit = pow(10, (double)digits), f = ap__jval_number(self) * unit;
@@ -219,6 +222,8 @@ static ap_status filter_round(struct ap_jrun *run, struct ap_jval self, const st
         *out = ap__jval_float(f / unit);
     } else if (ap__jval_is_integer(self)) {
         *out = ap__jval_int(round_integer(ap__jval_integer(self), digits));
+    } else if (slot[0].kind == AP_J_NONE) { /* Python's round without digits gives an int */
+        return from_float(run, round_to(self.f, 0), out);
     } else {
         *out = ap__jval_float(round_to(self.f, digits));
     }

@@ -19,31 +19,40 @@ static ap_status fold(struct ap_jrun *run, bool case_sensitive, struct ap_jval *
     return !case_sensitive && key->kind == AP_J_STRING ? ap__jtext_case(run, key->text, AP_J_LOWER, key) : AP_OK;
 }
 
-/* One key; several attributes, parted by commas, make a list of keys. */
 static ap_status make_key(struct ap_jrun *run, struct ap_jval item, struct ap_jval path, struct ap_jval otherwise,
                           bool case_sensitive, struct ap_jval *out)
 {
+    *out = item;
+    if (path.kind != AP_J_MISSING && path.kind != AP_J_NONE)
+        AP_TRY(ap__jval_path(run, item, path, otherwise, out));
+    return fold(run, case_sensitive, out);
+}
+
+/* The list of keys by attributes parted by commas; a list, so that equal keys need no order among them. */
+static ap_status make_key_list(struct ap_jrun *run, struct ap_jval item, struct ap_jval path, struct ap_jval otherwise,
+                               bool case_sensitive, struct ap_jval *out)
+{
     size_t cap = 0;
-    if (path.kind != AP_J_STRING || !memchr(path.text.s, ',', path.text.n)) {
-        *out = item;
-        if (path.kind != AP_J_MISSING && path.kind != AP_J_NONE)
-            AP_TRY(ap__jval_path(run, item, path, otherwise, out));
-        return fold(run, case_sensitive, out);
-    }
+    struct ap_jval key;
     AP_TRY(ap__jval_list(run, AP_J_PLAIN, 0, out));
+    if (path.kind != AP_J_STRING) {
+        AP_TRY(make_key(run, item, path, otherwise, case_sensitive, &key));
+        return ap__jval_push(run, out->list, &cap, key);
+    }
     for (size_t start = 0, end; start <= path.text.n; start = end + 1) {
-        struct ap_jval part;
         const char *comma = memchr(path.text.s + start, ',', path.text.n - start);
         end = comma ? (size_t)(comma - path.text.s) : path.text.n;
-        AP_TRY(ap__jval_path(run, item, ap__jval_view(path.text.s + start, end - start), otherwise, &part));
-        AP_TRY(fold(run, case_sensitive, &part));
-        AP_TRY(ap__jval_push(run, out->list, &cap, part));
+        AP_TRY(make_key(run, item, ap__jval_view(path.text.s + start, end - start), otherwise, case_sensitive, &key));
+        AP_TRY(ap__jval_push(run, out->list, &cap, key));
     }
     return AP_OK;
 }
 
-static ap_status make_keys(struct ap_jrun *run, struct ap_jval v, struct ap_jval path, struct ap_jval otherwise,
-                           bool case_sensitive, struct keys *k)
+typedef ap_status key_maker(struct ap_jrun *run, struct ap_jval item, struct ap_jval path, struct ap_jval otherwise,
+                            bool case_sensitive, struct ap_jval *out);
+
+static ap_status make_keys(struct ap_jrun *run, key_maker *make, struct ap_jval v, struct ap_jval path,
+                           struct ap_jval otherwise, bool case_sensitive, struct keys *k)
 {
     AP_TRY(ap__jval_iterate(run, v, &k->items));
     k->key = ap__jrun_alloc(run, k->items.n, sizeof *k->key);
@@ -51,7 +60,7 @@ static ap_status make_keys(struct ap_jrun *run, struct ap_jval v, struct ap_jval
     if (!k->key || !k->order)
         return ap__jrun_memory(run);
     for (size_t i = 0; i < k->items.n; i++)
-        AP_TRY(make_key(run, k->items.v[i], path, otherwise, case_sensitive, &k->key[i]));
+        AP_TRY(make(run, k->items.v[i], path, otherwise, case_sensitive, &k->key[i]));
     return AP_OK;
 }
 
@@ -70,9 +79,11 @@ static ap_status filter_sort(struct ap_jrun *run, struct ap_jval self, const str
                              const struct ap_jargs *args, struct ap_jval *out)
 {
     struct keys k;
+    int64_t reverse;
     (void)args;
-    AP_TRY(make_keys(run, self, slot[2], nothing, ap__jval_truth(slot[1]), &k));
-    return sorted(run, &k, ap__jval_truth(slot[0]), out);
+    AP_TRY(ap__jarg_int(run, slot[0], false, &reverse));
+    AP_TRY(make_keys(run, make_key_list, self, slot[2], nothing, ap__jval_truth(slot[1]), &k));
+    return sorted(run, &k, reverse != 0, out);
 }
 
 static ap_status filter_unique(struct ap_jrun *run, struct ap_jval self, const struct ap_jval *slot,
@@ -81,7 +92,7 @@ static ap_status filter_unique(struct ap_jrun *run, struct ap_jval self, const s
     struct keys k;
     size_t seen = 0;
     (void)args;
-    AP_TRY(make_keys(run, self, slot[1], nothing, ap__jval_truth(slot[0]), &k));
+    AP_TRY(make_keys(run, make_key, self, slot[1], nothing, ap__jval_truth(slot[0]), &k));
     AP_TRY(ap__jval_list(run, AP_J_GENERATOR, k.items.n, out));
     for (size_t i = 0; i < k.items.n; i++) {
         bool known = false;
@@ -101,7 +112,7 @@ static ap_status extreme(struct ap_jrun *run, struct ap_jval self, const struct 
 {
     struct keys k;
     size_t best = 0;
-    AP_TRY(make_keys(run, self, slot[1], nothing, ap__jval_truth(slot[0]), &k));
+    AP_TRY(make_keys(run, make_key, self, slot[1], nothing, ap__jval_truth(slot[0]), &k));
     for (size_t i = 1; i < k.items.n; i++) {
         bool wins;
         AP_TRY(ap__jop_compare(run, better, k.key[i], k.key[best], &wins));
@@ -141,7 +152,7 @@ static ap_status filter_dictsort(struct ap_jrun *run, struct ap_jval self, const
     AP_TRY(ap__jval_list(run, AP_J_PLAIN, self.dict->n, &pairs));
     for (size_t i = 0; i < self.dict->n; i++, pairs.list->n++)
         AP_TRY(ap__jval_pair(run, self.dict->v[i].key, self.dict->v[i].value, &pairs.list->v[i]));
-    AP_TRY(make_keys(run, pairs, ap__jval_int(by_value), nothing, ap__jval_truth(slot[0]), &k));
+    AP_TRY(make_keys(run, make_key, pairs, ap__jval_int(by_value), nothing, ap__jval_truth(slot[0]), &k));
     return sorted(run, &k, ap__jval_truth(slot[2]), out);
 }
 
@@ -162,7 +173,7 @@ static ap_status filter_groupby(struct ap_jrun *run, struct ap_jval self, const 
     struct ap_jval members = nothing, grouper;
     size_t groups_cap = 0, cap = 0;
     (void)args;
-    AP_TRY(make_keys(run, self, slot[0], slot[1], ap__jval_truth(slot[2]), &k));
+    AP_TRY(make_keys(run, make_key, self, slot[0], slot[1], ap__jval_truth(slot[2]), &k));
     AP_TRY(ap__jval_sort(run, k.key, k.order, k.items.n, false));
     AP_TRY(ap__jval_list(run, AP_J_PLAIN, 0, out));
     for (size_t i = 0; i < k.items.n; i++) {

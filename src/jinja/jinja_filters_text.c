@@ -118,8 +118,10 @@ static ap_status filter_replace(struct ap_jrun *run, struct ap_jval self, const 
                                 const struct ap_jargs *args, struct ap_jval *out)
 {
     struct ap_jval text, old, new;
-    int64_t count = ap__jval_is_integer(slot[2]) ? ap__jval_integer(slot[2]) : -1;
+    int64_t count = -1;
     (void)args;
+    if (slot[2].kind != AP_J_NONE)
+        AP_TRY(ap__jarg_int(run, slot[2], -1, &count));
     AP_TRY(ap__jval_str(run, self, &text));
     AP_TRY(ap__jval_str(run, slot[0], &old));
     AP_TRY(ap__jval_str(run, slot[1], &new));
@@ -200,7 +202,8 @@ static ap_status filter_center(struct ap_jrun *run, struct ap_jval self, const s
     struct ap_jval text;
     (void)args;
     AP_TRY(soft(run, self, &text));
-    int64_t width = ap__jval_is_integer(slot[0]) ? ap__jval_integer(slot[0]) : 80;
+    int64_t width;
+    AP_TRY(ap__jarg_int(run, slot[0], 80, &width));
     return ap__jtext_pad(run, text.text, width, AP_JTEXT(" "), AP_J_PAD_CENTER, out);
 }
 
@@ -228,16 +231,17 @@ static ap_status filter_truncate(struct ap_jrun *run, struct ap_jval self, const
 {
     struct ap_jval text;
     struct ap_jtext end = slot[2].kind == AP_J_STRING ? slot[2].text : AP_JTEXT("...");
-    int64_t length = ap__jval_is_integer(slot[0]) ? ap__jval_integer(slot[0]) : 255;
-    int64_t leeway = ap__jval_is_integer(slot[3]) ? ap__jval_integer(slot[3]) : 5;
-    int64_t mark_chars = (int64_t)ap__jtext_chars(end);
+    int64_t length, leeway, chars, mark_chars = (int64_t)ap__jtext_chars(end);
     (void)args;
-    AP_TRY(soft(run, self, &text));
-    if (length < mark_chars || leeway < 0)
-        return ap__jrun_fail(run, "expected length >= %d, got %d", (int)mark_chars, (int)length);
-    *out = text;
-    if ((int64_t)ap__jtext_chars(text.text) - leeway <= length)
+    AP_TRY(ap__jarg_int(run, slot[0], 255, &length));
+    AP_TRY(ap__jarg_int(run, slot[3], 5, &leeway));
+    if (length < mark_chars || leeway < 0 || !ap__jval_len(self, &chars))
+        return ap__jrun_fail(run, "a '%s' cannot be truncated to %d", ap__jval_type(self), (int)length);
+    *out = text = self;
+    if (chars - leeway <= length)
         return AP_OK;
+    if (self.kind != AP_J_STRING)
+        return ap__jrun_fail(run, "only text can be truncated, not '%s'", ap__jval_type(self));
     text.text.n = ap__jtext_offset(text.text, (size_t)(length - mark_chars));
     size_t blank = ap__jval_truth(slot[1]) ? SIZE_MAX : ap__jtext_find_last(text.text, AP_JTEXT(" "));
     if (blank != SIZE_MAX)

@@ -342,7 +342,8 @@ ap_status ap__jformat_percent(struct ap_jrun *run, struct ap_jval format, struct
             AP_TRY(put_percent(&p));
     }
     bool left_over = ap__jval_is_tuple(value) ? p.used < value.list->n
-                                              : p.used == 0 && value.kind != AP_J_DICT && value.kind != AP_J_LIST;
+                                              : p.used == 0 && value.kind != AP_J_DICT && value.kind != AP_J_LIST &&
+                                                    value.kind != AP_J_UNDEFINED;
     if (left_over)
         return ap__jrun_fail(run, "not all arguments converted during string formatting");
     AP_TRY(ap__jrun_caught(run, mark, out));

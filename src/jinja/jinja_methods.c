@@ -23,17 +23,6 @@ static ap_status need_text(struct ap_jrun *run, struct ap_jval v, struct ap_jtex
     return AP_OK;
 }
 
-static ap_status need_int(struct ap_jrun *run, struct ap_jval v, int64_t otherwise, int64_t *out)
-{
-    *out = otherwise;
-    if (v.kind == AP_J_MISSING || v.kind == AP_J_NONE)
-        return AP_OK;
-    if (!ap__jval_is_integer(v))
-        return ap__jrun_fail(run, "'%s' object cannot be interpreted as an integer", ap__jval_type(v));
-    *out = ap__jval_integer(v);
-    return AP_OK;
-}
-
 static struct ap_jval view(struct ap_jval self, struct ap_jtext text)
 {
     struct ap_jval v = ap__jval_view(text.s, text.n);
@@ -122,8 +111,12 @@ static ap_status part(struct ap_jrun *run, struct ap_jval self, const struct ap_
                       size_t *offset, bool *within)
 {
     int64_t n = (int64_t)ap__jtext_chars(self.text), start, end;
-    AP_TRY(need_int(run, bound[0], 0, &start));
-    AP_TRY(need_int(run, bound[1], n, &end));
+    start = 0;
+    end = n;
+    if (bound[0].kind != AP_J_NONE)
+        AP_TRY(ap__jarg_int(run, bound[0], 0, &start));
+    if (bound[1].kind != AP_J_NONE)
+        AP_TRY(ap__jarg_int(run, bound[1], n, &end));
     end = end > n ? n : end < -n ? 0 : end < 0 ? end + n : end;
     start = start < -n ? 0 : start < 0 ? start + n : start;
     *within = start <= end;
@@ -252,7 +245,7 @@ METHOD(str_replace)
     (void)args;
     AP_TRY(need_text(run, slot[0], &old));
     AP_TRY(need_text(run, slot[1], &new));
-    AP_TRY(need_int(run, slot[2], -1, &count));
+    AP_TRY(ap__jarg_int(run, slot[2], -1, &count));
     if (self.markup && !slot[1].markup) {
         AP_TRY(ap__jtext_escape(run, new, &escaped));
         new = escaped.text;
@@ -274,7 +267,7 @@ static ap_status split(struct ap_jrun *run, struct ap_jval self, const struct ap
         if (sep.n == 0)
             return ap__jrun_fail(run, "empty separator");
     }
-    AP_TRY(need_int(run, slot[1], -1, &max));
+    AP_TRY(ap__jarg_int(run, slot[1], -1, &max));
     AP_TRY(spend_search(run, self.text, sep));
     AP_TRY(ap__jtext_split(run, self.text, sep, max, from_right, out));
     for (size_t i = 0; self.markup && i < out->list->n; i++)
@@ -369,7 +362,7 @@ static ap_status pad(struct ap_jrun *run, struct ap_jval self, const struct ap_j
 {
     struct ap_jtext fill = AP_JTEXT(" ");
     int64_t width;
-    AP_TRY(need_int(run, slot[0], 0, &width));
+    AP_TRY(ap__jarg_int(run, slot[0], 0, &width));
     if (slot[1].kind != AP_J_MISSING)
         AP_TRY(need_text(run, slot[1], &fill));
     if (ap__jtext_chars(fill) != 1)
@@ -401,7 +394,7 @@ METHOD(str_zfill)
     struct ap_jtext t = self.text;
     struct ap_jval filled;
     (void)args;
-    AP_TRY(need_int(run, slot[0], 0, &width));
+    AP_TRY(ap__jarg_int(run, slot[0], 0, &width));
     size_t sign = t.n && (t.s[0] == '-' || t.s[0] == '+');
     AP_TRY(ap__jtext_pad(run, (struct ap_jtext){t.s + sign, t.n - sign}, width - (int64_t)sign, AP_JTEXT("0"),
                          AP_J_PAD_RIGHT, &filled));

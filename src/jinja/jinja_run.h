@@ -152,13 +152,16 @@ ap_status ap__jcall(struct ap_jrun *run, struct ap_jval callee, const struct ap_
                     struct ap_jval *out) AP_MUST_CHECK;
 ap_status ap__jcall_func(struct ap_jrun *run, const struct ap_jfunc *func, struct ap_jval self,
                          const struct ap_jargs *args, struct ap_jval *out) AP_MUST_CHECK;
+/* An argument that must be an integer (or a truth value); `otherwise` when it is left out. */
+ap_status ap__jarg_int(struct ap_jrun *run, struct ap_jval v, int64_t otherwise, int64_t *out) AP_MUST_CHECK;
 const struct ap_jfunc *ap__jfunc_find(const struct ap_jfunc *table, const char *name, size_t n);
 
 /* The tables, each ended by a NULL name. */
 extern const struct ap_jfunc ap__jinja_globals[];      /* jinja_globals.c */
 extern const struct ap_jfunc ap__jinja_tests[];        /* jinja_tests.c */
 extern const struct ap_jfunc ap__jinja_string_methods[]; /* jinja_methods.c */
-extern const struct ap_jfunc ap__jinja_list_methods[], ap__jinja_dict_methods[], ap__jinja_loop_methods[]; /* jinja_containers.c */
+extern const struct ap_jfunc ap__jinja_list_methods[], ap__jinja_tuple_methods[], ap__jinja_dict_methods[],
+    ap__jinja_loop_methods[]; /* jinja_containers.c */
 /* Filters are in several tables, searched in turn (jinja_filters.c). */
 const struct ap_jfunc *ap__jinja_filter_find(const char *name, size_t n);
 extern const struct ap_jfunc ap__jinja_text_filters[], ap__jinja_number_filters[], ap__jinja_list_filters[],

@@ -140,6 +140,8 @@ static ap_status exec_filter_block(struct ap_jrun *run, const struct ap_jnode *n
     if (run->flow != AP_J_GO_ON)
         return AP_OK;
     AP_TRY(filter_text(run, node->b, &value));
+    if (value.kind != AP_J_STRING)
+        return ap__jrun_fail(run, "the filters of a block must give text, not '%s'", ap__jval_type(value));
     return ap__jval_print(run, value);
 }
 

@@ -10,7 +10,8 @@
 #include <string.h>
 
 static const char conversation[] =
-    "{\"messages\": [{\"role\": \"system\", \"content\": \"Be brief.\"}, {\"role\": \"user\", \"content\": \"H\xc3\xa9\"},"
+    "{\"messages\": [{\"role\": \"system\", \"content\": \"Be brief.\"},"
+    " {\"role\": \"user\", \"content\": \"H\xc3\xa9\"},"
     " {\"role\": \"assistant\", \"content\": null, \"tool_calls\": [{\"function\": {\"name\": \"f\", \"arguments\":"
     " {\"a\": 1, \"b\": [1.5, true]}}}]}, {\"role\": \"tool\", \"content\": \"4\"}],"
     " \"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\"}}], \"n\": 3, \"s\": \"a-b c\","

@@ -609,6 +609,17 @@ b{% endfilter %}
 {{ name | upper(1) }}
 {{ name | trim(chars='A') }} {{ name | trim(none) }}
 {{ name | trim(5) }}
+{{ [none, none] | sort }} {{ 'ab' | sort(attribute='x') }} {{ [{'a': 1}] | sort(attribute='b') }}
+{{ user | truncate(9) }}
+{{ 5 | truncate }}
+{{ 'a' | center('x') }}
+{{ 'a' | replace('a', 'b', 'c') }}
+{{ [1] | sort(reverse='x') }}
+{{ 7 | round(none) }} {{ 7.5 | round(none) }}
+{{ [1, 2] | map(attribute=none) | list }}
+{% filter length %}text{% endfilter %}
+{{ (1, 2).copy() }}
+{{ 'x' % undefined_name }} {{ [1] <= (items | map('string')) }}
 """,
     "tojson": r"""
 {{ user | tojson }}
