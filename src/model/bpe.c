@@ -6,6 +6,9 @@
  *              heap of possible merges, best rank first, then leftmost
  *              pop, merge the pair, push the two new neighbours, until none is left --> ids
  *
+ * A piece may be a whole text (sentencepiece's are).  It is cut where no merge
+ * can ever join the two characters that meet, which changes nothing but time.
+ *
  * Two hash tables with open addressing: token bytes -> id, and pair of ids ->
  * (rank, id).  A token is "whole" when merging its own text gives itself; that
  * is worked out once on reading, and spares common words the merging. */
@@ -44,7 +47,10 @@ struct ap_bpe {
     size_t merge_mask;
     int32_t byte_id[256]; /* byte-level: the token of each byte; else <0x00>..<0xFF> with byte fallback; -1 */
     int32_t unk;          /* or -1 */
+    uint64_t *joint;      /* bits (256, JOINT_CHARS): a merge joins a side that ends with this byte to one that begins
+                             with a character of this hash; NULL: pieces are not cut */
 };
+enum { JOINT_CHARS = 4096 };
 
 struct ap_bpe_symbol {
     int32_t id; /* -1: merged away */
@@ -224,6 +230,39 @@ static ap_status encode_merging(const struct ap_bpe *b, const char *piece, size_
     return AP_OK;
 }
 
+/* The bit of `joint` for a byte and the character (n bytes) after it. */
+static size_t joint_bit(char before, const char *c, size_t n)
+{
+    uint32_t bits = 0;
+    memcpy(&bits, c, n < sizeof bits ? n : sizeof bits);
+    return (size_t)(uint8_t)before * JOINT_CHARS + (bits * UINT32_C(0x9E3779B1) >> 20);
+}
+
+static ap_status encode_part(const struct ap_bpe *b, const char *part, size_t len, struct ap_bpe_scratch *s,
+                             struct ap_ids *out, struct ap_err *err)
+{
+    int32_t id = vocab_find(b, part, len, false);
+    return id >= 0 && b->token[id].flags & TOKEN_WHOLE ? ap__ids_add(out, id, err) : encode_merging(b, part, len, s, out, err);
+}
+
+/* Part by part, as far as parts cannot join. */
+static ap_status encode_parts(const struct ap_bpe *b, const char *piece, size_t len, struct ap_bpe_scratch *s,
+                              struct ap_ids *out, struct ap_err *err)
+{
+    size_t start = 0;
+    for (size_t i = 0; i < len;) {
+        int step = ap__utf8_len(piece + i, len - i);
+        size_t n = step > 0 ? (size_t)step : 1;
+        size_t bit = i > start ? joint_bit(piece[i - 1], piece + i, n) : 0;
+        if (i > start && !(b->joint[bit / 64] >> bit % 64 & 1)) {
+            AP_TRY(encode_part(b, piece + start, i - start, s, out, err));
+            start = i;
+        }
+        i += n;
+    }
+    return start < len ? encode_part(b, piece + start, len - start, s, out, err) : AP_OK;
+}
+
 ap_status ap__bpe_encode(const struct ap_bpe *bpe, const char *piece, size_t len, struct ap_bpe_scratch *s,
                          struct ap_ids *out, struct ap_err *err)
 {
@@ -232,7 +271,7 @@ ap_status ap__bpe_encode(const struct ap_bpe *bpe, const char *piece, size_t len
     int32_t id = vocab_find(bpe, piece, len, false);
     if (id >= 0 && (bpe->ignore_merges || bpe->token[id].flags & TOKEN_WHOLE))
         return ap__ids_add(out, id, err);
-    return encode_merging(bpe, piece, len, s, out, err);
+    return (bpe->joint ? encode_parts : encode_merging)(bpe, piece, len, s, out, err);
 }
 
 /* ------------------------------------------------------------------ reading the vocabulary */
@@ -362,6 +401,48 @@ static void find_byte_tokens(struct ap_bpe *b, bool byte_fallback)
     }
 }
 
+static bool is_byte_token(const struct ap_bpe *b, int32_t id)
+{
+    for (int byte = 0; byte < 256; byte++)
+        if (b->byte_id[byte] == id)
+            return true;
+    return false;
+}
+
+/* Unknown tokens that fuse, and merges of bytes, would be seen across a cut. */
+static bool may_cut(const struct ap_bpe *b)
+{
+    bool all_bytes = true;
+    for (int byte = 0; byte < 256; byte++)
+        all_bytes = all_bytes && b->byte_id[byte] >= 0;
+    return !b->byte_level && !b->ignore_merges && (all_bytes || b->unk < 0 || !b->fuse_unk);
+}
+
+static ap_status find_joints(struct ap_bpe *b, struct ap_err *err)
+{
+    if (!may_cut(b))
+        return AP_OK;
+    b->joint = ap__alloc_array(256 * JOINT_CHARS / 64, sizeof *b->joint);
+    if (!b->joint)
+        return ap__fail(err, AP_E_MEMORY, b->place, "out of memory for the merges");
+    for (size_t slot = 0; slot <= b->merge_mask; slot++) {
+        int32_t left = (int32_t)(b->merge[slot].pair >> 32), right = (int32_t)(uint32_t)b->merge[slot].pair;
+        if (b->merge[slot].rank == NO_RANK)
+            continue;
+        const struct token *l = &b->token[left], *r = &b->token[right];
+        if (l->len == 0 || r->len == 0 || is_byte_token(b, left) || is_byte_token(b, right)) {
+            ap__free(b->joint);
+            b->joint = NULL;
+            return AP_OK;
+        }
+        const char *text = b->text.data + r->at;
+        int n = ap__utf8_len(text, r->len);
+        size_t bit = joint_bit(b->text.data[l->at + l->len - 1], text, n > 0 ? (size_t)n : 1);
+        b->joint[bit / 64] |= UINT64_C(1) << bit % 64;
+    }
+    return AP_OK;
+}
+
 /* Mark the tokens whose own text merges to themselves. */
 static ap_status find_whole_tokens(struct ap_bpe *b, struct ap_err *err)
 {
@@ -407,6 +488,7 @@ static ap_status read_model(struct ap_bpe *b, const json_t *model, struct ap_err
     b->fuse_unk = ap__json_bool_or(model, "fuse_unk", false);
     b->ignore_merges = ap__json_bool_or(model, "ignore_merges", false);
     find_byte_tokens(b, ap__json_bool_or(model, "byte_fallback", false));
+    AP_TRY(find_joints(b, err));
     return b->ignore_merges ? AP_OK : find_whole_tokens(b, err);
 }
 
@@ -436,6 +518,7 @@ void ap__bpe_free(struct ap_bpe *b)
     ap__buf_deinit(&b->text);
     ap__free(b->token);
     ap__free(b->vocab);
+    ap__free(b->joint);
     ap__free(b->merge);
     ap__free(b->place);
     ap__free(b);

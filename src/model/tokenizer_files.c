@@ -196,6 +196,7 @@ static ap_status load_folder(const char *dir, json_t **out, char **place, struct
     }
     if (status == AP_OK && (*place = ap__strdup(from)) == NULL) {
         json_decref(*out);
+        *out = NULL;
         status = no_memory(dir, err);
     }
     ap__free(model);
