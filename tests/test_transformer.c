@@ -76,7 +76,8 @@ static void make_pairs(const struct tree_data *d, struct ap_train_example *e)
 
 static void check_packed_equals_single(bool lora, int32_t max_tokens)
 {
-    struct ap_batch_config config = {AP_METHOD_DPO, {0.2, 0.05, 0.5}, max_tokens};
+    struct ap_batch_config config = {.method = AP_METHOD_DPO, .max_tokens = max_tokens,
+                                     .dpo = {.beta = 0.2, .label_smoothing = 0.05, .nll_weight = 0.5}};
     for (uint64_t seed = 1; seed <= SEEDS + AP_FAMILY_COUNT; seed++) {
         bool plain = seed <= SEEDS;
         struct ap_config shape = plain ? tiny_config() : tiny_family((enum ap_family)(seed - SEEDS - 1));
