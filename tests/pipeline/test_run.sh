@@ -58,6 +58,17 @@ expect_ok "evaluates the trained student alone" "$AP" eval --task math-word --mo
 expect_true "the last line counts" sh -c "tail -n 1 '$TMP/out' | grep -q '^{\"problems\": 10, \"greedy_correct\": '"
 expect_ok "merges the adapter into the student" "$AP" export "$TMP/a" --out "$TMP/merged" --verify
 expect_out "of the trained model in F32; on 8 chains of the run"
+
+# A second round goes on from the first one's adapter, held to the base or to that adapter.
+for reference in base adapter; do
+    sed -e "s|model: models/student,|model: models/student, adapter: $TMP/a/dpo,|" \
+        -e "s|steps: 6, batch: 8,|steps: 2, batch: 4, loss: hinge, nll_weight: 0, reference: $reference,|" \
+        -e "s|problems: 16|problems: 6|; s|seed: 5|seed: 6\ncontrol: false|" \
+        -e "s|problems: 12, samples: 2|problems: 2, samples: 0|" "$TMP/short.yaml" >"$TMP/$reference.yaml"
+    expect_ok "a second round is held to the $reference" "$AP" run "$TMP/$reference.yaml" --out "$TMP/$reference"
+done
+expect_true "which is not the same" sh -c "! cmp -s '$TMP/base/dpo/adapter_model.safetensors' \
+    '$TMP/adapter/dpo/adapter_model.safetensors'"
 expect_ok "compares two evaluations of a run" "$AP" compare "$TMP/a:before" "$TMP/a:after"
 
 finish
