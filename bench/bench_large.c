@@ -86,7 +86,10 @@ static ap_status write_shard(const char *path, struct random_bf16 *r, struct ap_
     return status;
 }
 
-static void path_in(char *out, size_t cap, const char *dir, const char *name) { snprintf(out, cap, "%s/%s", dir, name); }
+static void path_in(char *out, size_t cap, const char *dir, const char *name)
+{
+    snprintf(out, cap, "%s/%s", dir, name);
+}
 
 static void shard_name(char *out, size_t cap, int i)
 {

@@ -115,7 +115,8 @@ static void what_is_trained_counts_four_times(void **state)
     assert_int_equal(memory.gradients, parameters);
     assert_int_equal(memory.optimizer, 2 * parameters);
     assert_int_equal(memory.total, 4 * parameters + memory.other);
-    struct ap_memory_plan plan = {.mode = AP_LORA, .lora = {.rank = 8, .alpha = 8.0f, .targets = AP_LORA_Q | AP_LORA_UP}};
+    struct ap_memory_plan plan = {.mode = AP_LORA,
+                                  .lora = {.rank = 8, .alpha = 8.0f, .targets = AP_LORA_Q | AP_LORA_UP}};
     OK(ap__model_add_lora(m, &plan.lora, 1, err));
     struct ap_model_param param[64];
     for (int32_t i = 0, n = ap__model_params(m, param, 64); i < n; i++)

@@ -25,8 +25,10 @@ enum { BASE_DTYPES = sizeof base_dtypes / sizeof *base_dtypes };
 
 /* Columns of the table. */
 enum purpose { WEIGHTS, SAMPLING, ADAPTER, RECOMPUTED, FULL, PURPOSES };
-static const char *const purpose_key[PURPOSES] = {"weights", "sampling", "adapter", "adapter_recomputed", "all_weights"};
-static const char *const purpose_text[PURPOSES] = {"weights", "sampling", "adapter", "recomputed", "all weights"};
+static const char *const purpose_key[PURPOSES] = {"weights", "sampling", "adapter", "adapter_recomputed",
+                                                  "all_weights"};
+static const char *const purpose_text[PURPOSES] = {"weights", "sampling", "adapter", "recomputed",
+                                                   "all weights"};
 
 static int32_t tokens_of(const struct ap_config *c, enum purpose p)
 {
@@ -83,8 +85,8 @@ static void print_memory(const struct ap_model *m)
     }
     printf("\n  free now        ");
     print_bytes(ap__machine_free_memory());
-    printf("\n(adapter: training one of rank %d on every linear; recomputed: the same in a third more time, as is done\n"
-           "when the former does not fit; all weights: training them in f32)\n", RANK);
+    printf("\n(adapter: training one of rank %d on every linear; recomputed: the same in a third more time, when the\n"
+           "former does not fit; all weights: training them in f32)\n", RANK);
 }
 
 static void print_text(const struct ap_model *m, bool has_template)
@@ -93,8 +95,8 @@ static void print_text(const struct ap_model *m, bool has_template)
     printf("parameters    %lld\nfamily        %s\ndtype         %s\ncontext       %d\nchat template %s\n",
            (long long)ap__model_parameters(m), ap__family_name(c->family), ap__dtype_name(ap__source_dtype(m->source)),
            c->max_position, has_template ? "yes" : "no");
-    printf("hidden        %d\nlayers        %d\nheads         %d\nkv heads      %d\nhead width    %d\nffn           %d\n"
-           "vocabulary    %d\ntied          %s\n",
+    printf("hidden        %d\nlayers        %d\nheads         %d\nkv heads      %d\nhead width    %d\n"
+           "ffn           %d\nvocabulary    %d\ntied          %s\n",
            c->D, c->L, c->H, c->Hkv, c->Dh, c->F, c->V, c->tied ? "true" : "false");
     print_memory(m);
 }

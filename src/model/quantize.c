@@ -1,7 +1,7 @@
 /* quantize.c - holds a model's frozen linears in another format than the file's.
  *
  *     mapped tensor --pieces--> f32 --> int8, NF4, bf16, ...   one tensor after the other;
- *                                       the pages of each leave memory before the next is read
+ *                                       bind.c lets go of each before it reads the next
  *
  * Only the blocks' linears: norms, biases, embedding and head stay as they are stored, as in QLoRA
  * (Dettmers et al. 2023). */
@@ -13,7 +13,8 @@
 static const struct {
     const char *name;
     enum ap_dtype dtype;
-} base_dtypes[] = {{"f32", AP_F32}, {"bf16", AP_BF16}, {"int8", AP_INT8}, {"nf4", AP_NF4_DOUBLE}, {"nf4-single", AP_NF4}};
+} base_dtypes[] = {{"f32", AP_F32}, {"bf16", AP_BF16}, {"int8", AP_INT8}, {"nf4", AP_NF4_DOUBLE},
+                   {"nf4-single", AP_NF4}};
 enum { BASE_DTYPES = sizeof base_dtypes / sizeof *base_dtypes };
 
 ap_status ap__base_dtype_read(const char *text, const char *place, struct ap_model_options *out, struct ap_err *err)
