@@ -27,7 +27,8 @@ static void add_chain(struct ap_store *store, const char *actor, const char *con
 /* One problem with a chosen and a rejected chain. */
 static struct ap_store *make_run(const char *task)
 {
-    static const char *const good[] = {"Sum(1, 2.5, c=1/3)", "Reasoning('it\\'s four')", "Answer(4)"};
+    static const char *const good[] = {"Sum(1, 2.5, c=1/3)", "Reasoning('it\\'s four')",
+                                       "<think>4</think><tool_call>{\"name\": \"Answer\", \"arguments\": {\"value\": 4}}</tool_call>"};
     static const char *const bad[] = {"Sum(a=1 b=2)", "Nonsense(1)", "Sum(\xff)"};
     struct ap_store *store = NULL;
     OK(ap__store_open(dir, AP_STORE_WRITE, &store, err));
@@ -99,6 +100,11 @@ static void a_pair_is_a_line_of_messages_with_tools_and_tool_calls(void **state)
     assert_string_equal(text_at(chosen, 1, "content"), "4\xEF\xBF\xBD");
     arguments = json_object_get(at(at(chosen, 2, "tool_calls"), 0, "function"), "arguments");
     assert_string_equal(ap__json_str_or(arguments, "reasoning", ""), "it's four");
+
+    assert_null(json_object_get(json_array_get(chosen, 2), "content"));
+    function = at(at(chosen, 4, "tool_calls"), 0, "function"); /* in another model's form, with a thought */
+    assert_string_equal(ap__json_str_or(function, "name", ""), "Answer");
+    assert_string_equal(text_at(chosen, 4, "content"), "<think>4</think>");
 
     /* what is no call of a known function stands as it was written */
     assert_int_equal(json_array_size(rejected), 6);

@@ -38,18 +38,20 @@ static json_t *text_to_json(const char *text)
 
 /* ---- calls as tool calls ---- */
 
-/* The model's words: a tool call when they parse as one of the task's functions, else plain content. */
+/* The model's words: a tool call when they are one call of the task's functions, with what it thought as content;
+ * else plain content. */
 static json_t *assistant_message(const struct ap_registry *functions, const char *text)
 {
-    struct ap_call call = {0};
+    struct ap_calls calls;
     json_t *message = NULL;
-    if (ap__call_parse(text, strlen(text), &call, NULL) == AP_OK) {
-        const struct ap_function *function = ap__registry_find(functions, call.name);
-        if (function)
-            message = json_pack("{s:s, s:[{s:s, s:{s:s, s:o}}]}", "role", "assistant", "tool_calls", "type",
-                                "function", "function", "name", call.name, "arguments",
-                                ap__call_arguments(&call, function));
-        ap__call_deinit(&call);
+    if (ap__calls_parse(text, strlen(text), &calls, NULL) == AP_OK) {
+        const struct ap_call *call = calls.call;
+        const struct ap_function *function = ap__registry_find(functions, call->name);
+        if (function && calls.n == 1)
+            message = json_pack("{s:s, s:o*, s:[{s:s, s:{s:s, s:o}}]}", "role", "assistant", "content",
+                                calls.thought ? text_to_json(calls.thought) : NULL, "tool_calls", "type", "function",
+                                "function", "name", call->name, "arguments", ap__call_arguments(call, function));
+        ap__calls_deinit(&calls);
     }
     return message ? message : json_pack("{s:s, s:o}", "role", "assistant", "content", text_to_json(text));
 }
