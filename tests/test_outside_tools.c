@@ -194,7 +194,7 @@ static void calls_of_many_chains_run_at_the_same_time(void **state)
     struct ap_running *running[N];
     double start = ap__now();
     int32_t left = N;
-    OK(add_functions("- {command: [sh, -c, 'sleep 0.5; echo done'], name: Slow, description: d.}\n", &registry, err));
+    OK(add_functions("- {command: [sh, -c, 'sleep 1; echo done'], name: Slow, description: d.}\n", &registry, err));
     for (int32_t i = 0; i < N; i++) {
         OK(ap__env_new(registry, &env[i], err));
         OK(ap__env_start(env[i], "Slow()", 6, &running[i], err));
@@ -221,8 +221,8 @@ static void calls_of_many_chains_run_at_the_same_time(void **state)
         if (left > 0)
             ap__waiter_wait(&waiter);
     }
-    if (ap__now() - start > 0.5 * N / 2)
-        fail_msg("%d calls of half a second took %.2f seconds", N, ap__now() - start);
+    if (ap__now() - start > 0.75 * N)
+        fail_msg("%d calls of a second took %.2f seconds", N, ap__now() - start);
     for (int32_t i = 0; i < N; i++)
         ap__env_free(env[i]);
     ap__registry_free(registry);
@@ -275,10 +275,48 @@ static void wrong_entries_are_named_with_their_line(void **state)
     }
 }
 
+/* ---- out of memory ---- */
+
+/* Opening and one call while allocation n fails; true when none did. */
+static bool survives(const char *yaml, const char *call, int64_t n)
+{
+    struct ap_registry *registry = NULL;
+    struct ap_env *env = NULL;
+    struct ap_call_result result = {0};
+    struct ap_err fault = {0};
+    ap__alloc_fail_after(n);
+    ap_status status = add_functions(yaml, &registry, &fault);
+    if (status == AP_OK)
+        status = ap__env_new(registry, &env, &fault);
+    if (status == AP_OK)
+        status = ap__env_call(env, call, strlen(call), &result, &fault);
+    ap__alloc_fail_after(0);
+    bool fine = status == AP_OK && result.text && strstr(result.text, "well done");
+    ap__call_result_deinit(&result);
+    ap__env_free(env);
+    ap__registry_free(registry);
+    return fine;
+}
+
+static void every_failing_allocation_is_survived(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"- {command: [sh, -c, 'echo well done'], name: Tool, description: d., pure: true,"
+         " parameters: {a: {type: object, default: {b: 1}}, c: {enum: [x, y]}}}\n", "Tool(a={'b': [1]}, c='x')"},
+        {"- {mcp: [" HOSTILE_SERVER ", good], timeout: 5, pure: true, prefix: m_}\n", "m_echo('hi')"}};
+    for (size_t i = 0; i < 2; i++) {
+        int64_t n = 1, good = 0;
+        for (; good < 30; n++) /* an allocation that may fail unnoticed is no end */
+            good = survives(cases[i][0], cases[i][1], n) ? good + 1 : 0;
+        assert_true(n > 60);
+    }
+}
+
 int main(void)
 {
     enum { N = sizeof scenes / sizeof scenes[0] };
-    struct CMUnitTest tests[N + 9];
+    struct CMUnitTest tests[N + 10];
     size_t n = 0;
     for (size_t i = 0; i < N; i++)
         tests[n++] = (struct CMUnitTest){scenes[i].name, a_scene_ends_in_one_clear_observation, NULL, NULL,
@@ -292,5 +330,6 @@ int main(void)
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(calls_of_many_chains_run_at_the_same_time);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_call_that_is_given_up_leaves_nothing);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(wrong_entries_are_named_with_their_line);
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test(every_failing_allocation_is_survived);
     return _cmocka_run_group_tests("outside tools", tests, n, NULL, NULL);
 }
