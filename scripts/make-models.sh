@@ -26,22 +26,22 @@ train() { # NAME FROM STEPS SEED OPTION... : SFT on gold chains, unless it is do
 }
 
 mostly_math=(--task fol-entailment=8 --task math-word=24)
-mostly_fol=(--task fol-entailment=16 --task math-word=8)
+mostly_fol=(--task fol-entailment=12 --task math-word=12)
 muon=(--optimizer muon --schedule hold-linear)
 
 # The skill, from random weights.
 new start 12 --hidden 128 --layers 4 --heads 4 --kv-heads 2 --ffn 352
-train able start 4500 102 "${mostly_math[@]}" "${muon[@]}" --lr 0.003
-train skilled able 2500 103 "${mostly_fol[@]}" "${muon[@]}" --lr 0.001 --muon-lr 0.007 --hold 0.2 --final-lr 0.01
+train able start 3000 102 "${mostly_math[@]}" "${muon[@]}" --lr 0.003
+train skilled able 1000 103 "${mostly_fol[@]}" "${muon[@]}" --lr 0.0015 --muon-lr 0.01 --hold 0.3 --final-lr 0.05
 
 # The teacher: the same, deepened to 11 layers, and trained on.
 [ -f "$work/deep/tokenizer.json" ] || "$ap" model grow "$work/skilled" --layers 11 --out "$work/deep"
-train teacher deep 200 101 "${mostly_fol[@]}" "${muon[@]}" --lr 0.0005 --muon-lr 0.003 --hold 0.2 --final-lr 0.01
+train teacher deep 200 101 "${mostly_fol[@]}" "${muon[@]}" --lr 0.001 --muon-lr 0.005 --hold 0.3 --final-lr 0.05
 
 # The student: made weak on purpose, by careless habits on top of the skill.
 train student skilled 250 104 "${mostly_math[@]}" --lr 0.001 --careless 0.95 --slip 0.7
 cat >"$work/student/card.json" <<'JSON'
-{"declaration": "The bundled student was made weak on purpose: a model that had the skill was trained for 250 steps on chains of which 95 % were careless (a dropped \"not\", \"only\" read the wrong way round, a lost last premise, a skipped last step, a wrong operator). It shows what the method lifts; it is a construction, not a model found in the wild."}
+{"declaration": "The bundled student was made weak on purpose: a model that had the skill was trained for 250 steps on chains of which 95 % were careless (a dropped \"not\", \"only\" read the wrong way round, a lost last premise, False where nothing follows, a skipped last step, a wrong operator). It shows what the method lifts; it is a construction, not a model found in the wild."}
 JSON
 rm -f "$work/teacher/card.json"
 
