@@ -118,7 +118,7 @@ static ap_status need_count(struct ap_jrun *run, struct ap_jval v, int64_t *out)
 static ap_status filter_batch(struct ap_jrun *run, struct ap_jval self, const struct ap_jval *slot,
                               const struct ap_jargs *args, struct ap_jval *out)
 {
-    int64_t count;
+    int64_t count = 0;
     size_t rows_cap = 0, cap = 0;
     struct ap_jlist items;
     struct ap_jval row = {.kind = AP_J_MISSING};
@@ -146,7 +146,7 @@ static ap_status filter_batch(struct ap_jrun *run, struct ap_jval self, const st
 static ap_status filter_slice(struct ap_jrun *run, struct ap_jval self, const struct ap_jval *slot,
                               const struct ap_jargs *args, struct ap_jval *out)
 {
-    int64_t count;
+    int64_t count = 0;
     size_t columns_cap = 0, at = 0;
     struct ap_jlist items;
     struct ap_jval column;

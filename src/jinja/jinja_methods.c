@@ -63,7 +63,7 @@ METHOD(str_rstrip)
 
 METHOD(str_removeprefix)
 {
-    struct ap_jtext prefix, t = self.text;
+    struct ap_jtext prefix = {0}, t = self.text;
     (void)args;
     AP_TRY(need_text(run, slot[0], &prefix));
     size_t cut = prefix.n <= t.n && memcmp(t.s, prefix.s, prefix.n) == 0 ? prefix.n : 0;
@@ -73,7 +73,7 @@ METHOD(str_removeprefix)
 
 METHOD(str_removesuffix)
 {
-    struct ap_jtext suffix, t = self.text;
+    struct ap_jtext suffix = {0}, t = self.text;
     (void)args;
     AP_TRY(need_text(run, slot[0], &suffix));
     bool ends = suffix.n <= t.n && memcmp(t.s + t.n - suffix.n, suffix.s, suffix.n) == 0;
