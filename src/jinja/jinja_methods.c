@@ -208,7 +208,7 @@ static bool has_end(struct ap_jtext t, struct ap_jtext what, bool at_end)
 static ap_status has_ends(struct ap_jrun *run, struct ap_jval self, const struct ap_jval *slot, bool at_end,
                           struct ap_jval *out)
 {
-    struct ap_jtext in, what;
+    struct ap_jtext in, what = {0};
     size_t offset;
     bool within, holds = false;
     AP_TRY(part(run, self, slot + 1, &in, &offset, &within));
@@ -334,7 +334,7 @@ METHOD(str_rpartition)
 METHOD(str_join)
 {
     struct ap_jlist items;
-    struct ap_jtext text;
+    struct ap_jtext text = {0};
     (void)args;
     AP_TRY(ap__jval_iterate(run, slot[0], &items));
     size_t mark = ap__jrun_catch(run);
