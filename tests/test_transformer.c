@@ -31,11 +31,11 @@ static void run_single(struct ap_model *m, const struct ap_batch_config *c, cons
     ap__model_zero_grad(m);
     *loss = 0.0;
     for (int32_t i = 0; i < n; i++) {
-        const struct ap_seq *seq[2] = {&e[i].chosen, &e[i].rejected};
-        double logp[2] = {0.0, 0.0};
-        int32_t tokens = 0;
-        for (int pass = 0; pass < 2; pass++) /* first the log-probs of both, then their gradients */
-            for (int s = 0; s < 2; s++) {
+        const struct ap_seq *seq[3] = {&e[i].chosen, &e[i].rejected, &e[i].held};
+        double logp[3] = {0.0, 0.0, 0.0};
+        int32_t tokens[3] = {0, 0, 0}, many = e[i].held.len > 0 ? 3 : 2;
+        for (int pass = 0; pass < 2; pass++) /* first the log-probs of all, then their gradients */
+            for (int s = 0; s < many; s++) {
                 struct ap_pack pack;
                 struct ap_activations *acts = NULL;
                 float out[TREE_LEN], dout[TREE_LEN];
@@ -45,14 +45,19 @@ static void run_single(struct ap_model *m, const struct ap_batch_config *c, cons
                 if (pass == 0) {
                     for (int32_t k = 0; k < pack.N; k++)
                         logp[s] += (double)out[k];
-                    tokens = s == 0 ? pack.N : tokens;
+                    tokens[s] = pack.N;
                     continue;
                 }
-                struct ap_pair_logp pair = {logp[0], logp[1], e[i].ref_chosen, e[i].ref_rejected, tokens, 0};
+                struct ap_pair_logp pair = {logp[0], logp[1], e[i].ref_chosen, e[i].ref_rejected, tokens[0], tokens[1]};
                 struct ap_pair_loss l = ap__loss_dpo(&c->dpo, &pair);
-                for (int32_t k = 0; k < pack.N; k++)
-                    dout[k] = (float)((s == 0 ? l.dchosen : l.drejected) / n);
+                double d = s == 0 ? l.dchosen : s == 1 ? l.drejected : 0.0;
                 *loss += s == 0 ? l.loss / n : 0.0;
+                if (s == (many == 3 ? 2 : 0)) {
+                    *loss -= c->dpo.nll_weight * logp[s] / tokens[s] / n;
+                    d -= c->dpo.nll_weight / tokens[s];
+                }
+                for (int32_t k = 0; k < pack.N; k++)
+                    dout[k] = (float)(d / n);
                 assert_int_equal(ap__model_backward(m, &pack, acts, dout, &step, &err), AP_OK);
             }
     }
@@ -60,6 +65,12 @@ static void run_single(struct ap_model *m, const struct ap_batch_config *c, cons
     ap__arena_deinit(&step);
 }
 
+static bool has_trained(const struct ap_seq *seq)
+{
+    return memchr(seq->trained, 1, (size_t)seq->len) != NULL;
+}
+
+/* Every other pair compares the beginnings of its sequences, and holds its whole chosen one. */
 static void make_pairs(const struct tree_data *d, struct ap_train_example *e)
 {
     for (int32_t i = 0; i < TREE_SEQS / 2; i++) {
@@ -68,8 +79,14 @@ static void make_pairs(const struct tree_data *d, struct ap_train_example *e)
         /* A random tree may have made one without a trained token. */
         for (int s = 0; s < 2; s++) {
             struct ap_seq *seq = s == 0 ? &e[i].chosen : &e[i].rejected;
-            if (memchr(seq->trained, 1, (size_t)seq->len) == NULL)
+            if (!has_trained(seq))
                 *seq = d->seq[0];
+        }
+        struct ap_seq part = e[i].chosen;
+        part.len = (part.len + 1) / 2;
+        if (i % 2 == 1 && has_trained(&part)) {
+            e[i].held = e[i].chosen;
+            e[i].chosen = part;
         }
     }
 }

@@ -25,6 +25,10 @@ struct ap_recipe_actor {
     int32_t temperature_count;
 };
 
+/* What of a pair the preference is about: whole chains, or the step where they part (what came before they share,
+ * what came after may be right for what it follows).  The whole chosen chain is held up in both cases. */
+enum ap_blame { AP_BLAME_CHAIN, AP_BLAME_STEP };
+
 /* One training of the student: DPO, or the SFT control. */
 struct ap_recipe_train {
     struct ap_lora_config lora;
@@ -36,6 +40,7 @@ struct ap_recipe_train {
     bool warmup_from_zero;
     struct ap_dpo dpo;
     enum ap_reference reference; /* what a student with an adapter is held to */
+    enum ap_blame blame;
 };
 
 struct ap_recipe {

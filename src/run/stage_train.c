@@ -21,6 +21,7 @@ struct sequence {
     int32_t *id;      /* (n,) */
     uint8_t *trained; /* (n,) */
     int32_t n;
+    int32_t parted;   /* tokens up to the end of the step where its pair parts; 0: it has no such step */
 };
 
 struct training {
@@ -67,14 +68,24 @@ static bool needs_tokens(const struct training *t, const struct ap_stored_chain 
            (strcmp(row->key.actor, "teacher") == 0 && t->teacher_tokens != t->student_tokens);
 }
 
-static ap_status load_sequence(struct training *t, int64_t chain, struct sequence *out, struct ap_err *err)
+static int32_t step_end(const struct ap_chain *chain, int32_t step)
+{
+    if (step >= chain->n || chain->step[step].token_count == 0)
+        return 0;
+    return chain->step[step].token_first + chain->step[step].token_count;
+}
+
+/* One of a pair's chains; the pair parts at step `parting`. */
+static ap_status load_sequence(struct training *t, int64_t chain, int32_t parting, struct sequence *out,
+                               struct ap_err *err)
 {
     struct ap_stored_chain row;
     AP_TRY(ap__store_chain(t->run->store, chain, true, &row, err));
     ap_status status = needs_tokens(t, &row) ? retokenize(t, &row, err) : AP_OK;
     if (status == AP_OK) {
         struct ap_tokens *tokens = &row.chain.tokens;
-        *out = (struct sequence){.chain = chain, .id = tokens->id, .trained = tokens->role, .n = (int32_t)tokens->n};
+        *out = (struct sequence){.chain = chain, .id = tokens->id, .trained = tokens->role, .n = (int32_t)tokens->n,
+                                 .parted = step_end(&row.chain, parting)};
         for (size_t i = 0; i < tokens->n; i++)
             tokens->role[i] = tokens->role[i] == AP_TOKEN_CALL;
         *tokens = (struct ap_tokens){0};
@@ -86,6 +97,32 @@ static ap_status load_sequence(struct training *t, int64_t chain, struct sequenc
 static struct ap_seq view(const struct sequence *s)
 {
     return (struct ap_seq){.token = s->id, .trained = s->trained, .len = s->n};
+}
+
+/* With blame for the step, what is compared ends where the chains have parted. */
+static void set_example(const struct training *t, const struct sequence *chosen, const struct sequence *rejected,
+                        struct ap_train_example *out)
+{
+    *out = (struct ap_train_example){.chosen = view(chosen), .rejected = view(rejected)};
+    if (t->run->recipe.train.blame != AP_BLAME_STEP || chosen->parted == 0 || rejected->parted == 0)
+        return;
+    out->held = out->chosen;
+    out->chosen.len = chosen->parted;
+    out->rejected.len = rejected->parted;
+}
+
+static ap_status load_pair(struct training *t, size_t i, struct ap_err *err)
+{
+    const struct ap_pair *pair = &t->pairs.item[i];
+    struct sequence *chosen = &t->sequence[2 * i], *rejected = chosen + 1;
+    AP_TRY(load_sequence(t, pair->chosen, pair->divergence, chosen, err));
+    if (t->method == AP_METHOD_SFT) {
+        t->example[i].chosen = view(chosen);
+        return AP_OK;
+    }
+    AP_TRY(load_sequence(t, pair->rejected, pair->divergence, rejected, err));
+    set_example(t, chosen, rejected, &t->example[i]);
+    return AP_OK;
 }
 
 static ap_status load_examples(struct training *t, struct ap_err *err)
@@ -100,14 +137,8 @@ static ap_status load_examples(struct training *t, struct ap_err *err)
     t->example = ap__alloc_array(t->pairs.n, sizeof *t->example);
     if (t->sequence == NULL || t->example == NULL)
         return ap__fail(err, AP_E_MEMORY, NULL, "no memory for %zu pairs", t->pairs.n);
-    for (size_t i = 0; i < t->pairs.n; i++) {
-        AP_TRY(load_sequence(t, t->pairs.item[i].chosen, &t->sequence[2 * i], err));
-        t->example[i].chosen = view(&t->sequence[2 * i]);
-        if (t->method == AP_METHOD_SFT)
-            continue;
-        AP_TRY(load_sequence(t, t->pairs.item[i].rejected, &t->sequence[2 * i + 1], err));
-        t->example[i].rejected = view(&t->sequence[2 * i + 1]);
-    }
+    for (size_t i = 0; i < t->pairs.n; i++)
+        AP_TRY(load_pair(t, i, err));
     return AP_OK;
 }
 

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
-/* Sequences of examples: chosen of each, then its rejected if it has one. */
+enum { MOST_SEQUENCES = 3 }; /* of an example */
+
+/* Sequences of examples: chosen of each, then its rejected and its held one if it has them. */
 static int32_t list_sequences(const struct ap_train_example *e, int32_t n, struct ap_seq *seq)
 {
     int32_t S = 0;
@@ -11,6 +13,8 @@ static int32_t list_sequences(const struct ap_train_example *e, int32_t n, struc
         seq[S++] = e[i].chosen;
         if (e[i].rejected.len > 0)
             seq[S++] = e[i].rejected;
+        if (e[i].held.len > 0)
+            seq[S++] = e[i].held;
     }
     return S;
 }
@@ -26,7 +30,7 @@ static int64_t count_trained(const struct ap_seq *seq)
 /* What the loss of a batch is a mean over. */
 struct scale {
     int32_t examples;
-    int64_t chosen_tokens; /* trained ones */
+    int64_t held_tokens; /* trained ones of chosen, or held, sequences */
 };
 
 static ap_status check_examples(const struct ap_batch_config *c, const struct ap_train_example *e, int32_t n,
@@ -38,10 +42,11 @@ static ap_status check_examples(const struct ap_batch_config *c, const struct ap
         int64_t chosen = count_trained(&e[i].chosen), rejected = count_trained(&e[i].rejected);
         if (chosen == 0 || (c->method == AP_METHOD_DPO && rejected == 0))
             return ap__fail(err, AP_E_ARG, NULL, "example %d of the batch has a sequence without trained tokens", i);
-        if (c->method == AP_METHOD_SFT && e[i].rejected.len > 0)
-            return ap__fail(err, AP_E_ARG, NULL, "example %d of an SFT batch has a rejected sequence", i);
-        over->chosen_tokens += chosen;
-        *trained += chosen + rejected;
+        if (c->method == AP_METHOD_SFT && (e[i].rejected.len > 0 || e[i].held.len > 0))
+            return ap__fail(err, AP_E_ARG, NULL, "example %d of an SFT batch has more than one sequence", i);
+        int64_t held = e[i].held.len > 0 ? count_trained(&e[i].held) : 0;
+        over->held_tokens += held > 0 ? held : chosen;
+        *trained += chosen + rejected + held;
     }
     return n > 0 ? AP_OK : ap__fail(err, AP_E_ARG, NULL, "a batch without examples");
 }
@@ -58,7 +63,7 @@ static ap_status make_part(const struct ap_train_example *e, int32_t n, int32_t 
                            struct part *p, struct ap_err *err)
 {
     ap__arena_reset(step);
-    struct ap_seq *seq = ap__arena_alloc(step, 2 * (size_t)n * sizeof *seq);
+    struct ap_seq *seq = ap__arena_alloc(step, MOST_SEQUENCES * (size_t)n * sizeof *seq);
     if (seq == NULL)
         return ap__fail(err, AP_E_MEMORY, NULL, "no memory for a batch of %d examples", n);
     int32_t S = list_sequences(e, n, seq);
@@ -74,20 +79,31 @@ static ap_status make_part(const struct ap_train_example *e, int32_t n, int32_t 
     return AP_OK;
 }
 
+/* The terms that hold up sequence s, added to its derivative. */
+static double hold_up(const struct ap_dpo *dpo, const struct scale *over, struct part *p, int32_t s)
+{
+    double dnll, nll = ap__loss_sft(p->seq[s], p->count[s], &dnll);
+    double dsft, sft = ap__loss_sft(p->seq[s], over->held_tokens, &dsft), mean = 1.0 / over->examples;
+    p->dseq[s] += mean * dpo->nll_weight * dnll + dpo->sft_weight * dsft;
+    return mean * dpo->nll_weight * nll + dpo->sft_weight * sft;
+}
+
 static void dpo_part(const struct ap_dpo *dpo, const struct ap_train_example *e, int32_t n, const struct scale *over,
                      struct part *p, struct ap_batch_sums *out)
 {
     double mean = 1.0 / over->examples;
-    for (int32_t i = 0; i < n; i++) {
-        const double *logp = &p->seq[2 * i];
-        struct ap_pair_logp pair = {logp[0], logp[1], e[i].ref_chosen, e[i].ref_rejected, p->count[2 * i],
-                                    p->count[2 * i + 1]};
+    for (int32_t i = 0, s = 0; i < n; i++) {
+        const double *logp = &p->seq[s];
+        struct ap_pair_logp pair = {logp[0], logp[1], e[i].ref_chosen, e[i].ref_rejected, p->count[s],
+                                    p->count[s + 1]};
         struct ap_pair_loss l = ap__loss_dpo(dpo, &pair);
-        double dsft, sft = ap__loss_sft(logp[0], over->chosen_tokens, &dsft);
-        p->dseq[2 * i] = mean * l.dchosen + dpo->sft_weight * dsft;
-        p->dseq[2 * i + 1] = mean * l.drejected;
-        out->loss += mean * l.loss;
-        out->loss += dpo->sft_weight * sft;
+        bool apart = e[i].held.len > 0;
+        p->dseq[s] = mean * l.dchosen;
+        p->dseq[s + 1] = mean * l.drejected;
+        if (apart)
+            p->dseq[s + 2] = 0.0;
+        out->loss += mean * l.loss + hold_up(dpo, over, p, apart ? s + 2 : s);
+        s += apart ? 3 : 2;
         out->reward_chosen += l.reward_chosen;
         out->reward_rejected += l.reward_rejected;
         out->correct += l.reward_chosen > l.reward_rejected;
@@ -102,7 +118,7 @@ static void sft_part(const struct ap_train_example *e, int32_t n, const struct s
                      struct ap_batch_sums *out)
 {
     for (int32_t i = 0; i < n; i++) {
-        out->loss += ap__loss_sft(p->seq[i], over->chosen_tokens, &p->dseq[i]);
+        out->loss += ap__loss_sft(p->seq[i], over->held_tokens, &p->dseq[i]);
         out->logp_chosen += p->seq[i];
         out->drift_chosen += p->seq[i] - e[i].ref_chosen;
     }
@@ -171,6 +187,7 @@ static ap_status reference_parts(struct ap_model *m, struct ap_train_example *e,
     for (int32_t i = 0, s = 0; i < n; i++) {
         e[i].ref_chosen = p.seq[s++];
         e[i].ref_rejected = e[i].rejected.len > 0 ? p.seq[s++] : 0.0;
+        s += e[i].held.len > 0;
     }
     return AP_OK;
 }

@@ -17,6 +17,7 @@ enum ap_method { AP_METHOD_DPO, AP_METHOD_SFT };
 /* A preference pair, or one sequence to imitate (rejected.len 0). Borrowed. */
 struct ap_train_example {
     struct ap_seq chosen, rejected;
+    struct ap_seq held;              /* whose log-prob nll_weight and sft_weight hold up; len 0: chosen's */
     double ref_chosen, ref_rejected; /* summed log-probs under the reference (DPO) */
 };
 

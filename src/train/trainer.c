@@ -219,8 +219,10 @@ ap_status ap__train(struct ap_model *m, const struct ap_train_config *config, co
         return ap__fail(err, AP_E_ARG, NULL, "nothing to train on: no examples");
     if (c.steps == 0 && c.batch > 0)
         c.steps = (int64_t)ceil(c.epochs * n / c.batch);
-    for (int32_t i = 0; i < n; i++)
+    for (int32_t i = 0; i < n; i++) {
         t.fingerprint = seq_fingerprint(&example[i].rejected, seq_fingerprint(&example[i].chosen, t.fingerprint));
+        t.fingerprint = seq_fingerprint(&example[i].held, t.fingerprint);
+    }
     order.perm = ap__alloc_array((size_t)n, sizeof *order.perm);
     if (order.perm == NULL)
         return ap__fail(err, AP_E_MEMORY, NULL, "out of memory for the order of %d examples", n);
