@@ -6,6 +6,7 @@
 #include "model/folder.h"
 #include "model/memory.h"
 #include "run/gold_source.h"
+#include "tensor/peak.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -79,7 +80,8 @@ struct gold_training {
     char *dir;
     FILE *log;
     struct ap_progress progress;
-    bool going; /* a step of this process has been shown */
+    double peak; /* GFLOP/s of sgemm on this machine, now */
+    bool going;  /* a step of this process has been shown */
 };
 
 /* "math-word=22": name and problems per step. */
@@ -158,8 +160,9 @@ static ap_status show_step(void *user, const struct ap_train_metrics *m, struct 
     if (!g->going)
         ap__progress_resume(&g->progress, m->step - 1); /* what a checkpoint had done already */
     g->going = true;
-    ap__progress_update(&g->progress, m->step, "loss %.4f, %.0f tokens/s, sharing %.1fx", m->loss,
-                        (double)m->tree_tokens / m->seconds, (double)m->flat_tokens / (double)m->tree_tokens);
+    ap__progress_update(&g->progress, m->step, "loss %.4f, %.0f tokens/s, sharing %.1fx, %.0f%% of peak", m->loss,
+                        (double)m->flat_tokens / m->seconds, (double)m->flat_tokens / (double)m->tree_tokens,
+                        ap__train_of_peak(m, g->peak));
     if (g->log != NULL && fprintf(g->log, "%lld,%.6f,%.4f,%.6g,%lld,%lld,%lld,%.3f\n", (long long)m->step, m->loss,
                                   m->grad_norm, m->lr, (long long)m->tree_tokens, (long long)m->flat_tokens,
                                   (long long)m->trained_tokens, m->seconds) < 0)
@@ -194,6 +197,7 @@ static ap_status train_gold(struct gold_training *g, struct ap_err *err)
     AP_TRY(open_model(g, err));
     AP_TRY(config_read(g, &config, err));
     AP_TRY(open_log(g, err));
+    g->peak = ap__peak_sgemm(AP_PEAK_GLANCE);
     ap__progress_begin(&g->progress, "train sft", "steps", config.steps);
     ap_status status = ap__train_from(g->model, &config, ap__gold_source_step, g->source, show_step, g, err);
     ap__progress_end(&g->progress);

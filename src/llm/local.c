@@ -239,6 +239,17 @@ ap_status ap__llm_local_open(const struct ap_local_options *options, struct ap_l
     return status;
 }
 
+bool ap__llm_is_local(const struct ap_llm *llm)
+{
+    return llm->ops == &OPS;
+}
+
+double ap__llm_local_gflop(const struct ap_llm *llm)
+{
+    struct ap_session_stats stats = ap__llm_local_stats(llm);
+    return 1e-9 * ap__account_forward(ap__model_config(((const struct ap_local *)llm)->model), &stats.work);
+}
+
 struct ap_session_stats ap__llm_local_stats(const struct ap_llm *llm)
 {
     return ap__session_stats(((const struct ap_local *)llm)->session);

@@ -9,6 +9,7 @@
 #include "base/progress.h"
 #include "model/memory.h"
 #include "run/given.h"
+#include "tensor/peak.h"
 #include "train/trainer.h"
 
 #include <stdio.h>
@@ -33,6 +34,7 @@ struct training {
     struct ap_given given;            /* what had to be made anew */
     uint64_t student_tokens, teacher_tokens; /* what tokens their chains have: tokenizer and template */
     double drift;                            /* of the chosen chains, at the last step */
+    double peak;                             /* GFLOP/s of sgemm on this machine, now */
     struct ap_progress progress;
     bool going;                              /* a step of this process has been shown */
 };
@@ -218,8 +220,9 @@ static ap_status keep_metrics(void *user, const struct ap_train_metrics *m, stru
     if (!t->going)
         ap__progress_resume(&t->progress, m->step - 1); /* what a checkpoint had done already */
     t->going = true;
-    ap__progress_update(&t->progress, m->step, "loss %.3f, %.0f tokens/s, sharing %.1fx", m->loss,
-                        m->tokens_per_second, (double)m->flat_tokens / (double)m->tree_tokens);
+    ap__progress_update(&t->progress, m->step, "loss %.3f, %.0f tokens/s, sharing %.1fx, %.0f%% of peak",
+                        m->loss, m->tokens_per_second, (double)m->flat_tokens / (double)m->tree_tokens,
+                        ap__train_of_peak(m, t->peak));
     return status;
 }
 
@@ -239,6 +242,7 @@ static ap_status train_model(struct training *t, struct ap_model *model, const c
     AP_TRY(start_adapter(t->run, model, err));
     if (t->method == AP_METHOD_DPO)
         AP_TRY(add_reference(t, model, err));
+    t->peak = ap__peak_sgemm(AP_PEAK_GLANCE);
     ap__progress_begin(&t->progress, t->method == AP_METHOD_DPO ? "train dpo" : "train sft (control)", "steps",
                        config.steps);
     ap_status status = ap__train(model, &config, t->example, (int32_t)t->pairs.n, keep_metrics, t, err);

@@ -1,6 +1,9 @@
 /* batch.c - examples to one packed tree, losses to gradients. */
 #include "train/batch.h"
 
+#include "model/account.h"
+#include "model/weights.h"
+
 #include <string.h>
 
 enum { MOST_SEQUENCES = 3 }; /* of an example */
@@ -124,6 +127,15 @@ static void sft_part(const struct ap_train_example *e, int32_t n, const struct s
     }
 }
 
+static ap_status add_work(const struct ap_model *m, const struct ap_pack *pack, struct ap_arena *step,
+                          struct ap_batch_sums *out, struct ap_err *err)
+{
+    struct ap_work_size size;
+    AP_TRY(ap__account_pack(&m->config, pack, step, &size, err));
+    out->gflop += 1e-9 * ap__account_step(&m->config, &size, m->mode == AP_LORA ? m->lora.rank : 0);
+    return AP_OK;
+}
+
 /* Forward, loss and backward of examples that fit into one tree. */
 static ap_status train_part(struct ap_model *m, const struct ap_batch_config *c, const struct ap_train_example *e,
                             int32_t n, const struct scale *over, struct ap_arena *step, struct ap_batch_sums *out,
@@ -142,6 +154,7 @@ static ap_status train_part(struct ap_model *m, const struct ap_batch_config *c,
     out->tree_tokens += p.pack.T;
     out->flat_tokens += p.pack.flat_tokens;
     out->packs++;
+    AP_TRY(add_work(m, &p.pack, step, out, err));
     return ap__model_backward(m, &p.pack, acts, p.dlogp, step, err);
 }
 

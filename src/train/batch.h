@@ -36,6 +36,7 @@ struct ap_batch_sums {
     int64_t correct;                     /* pairs whose chosen reward is the higher one */
     int64_t trained_tokens;              /* over all sequences, shared ones repeated */
     int64_t tree_tokens, flat_tokens;
+    double gflop; /* necessary operations (model/account.h) */
     int32_t packs;
 };
 

@@ -122,7 +122,13 @@ static void fill_metrics(const struct loop *t, const struct ap_batch_sums *s, in
     out->tree_tokens = s->tree_tokens;
     out->flat_tokens = s->flat_tokens;
     out->trained_tokens = s->trained_tokens;
+    out->gflop = s->gflop;
     out->packs = s->packs;
+}
+
+double ap__train_of_peak(const struct ap_train_metrics *metrics, double peak)
+{
+    return peak > 0.0 && metrics->seconds > 0.0 ? 100.0 * metrics->gflop / metrics->seconds / peak : 0.0;
 }
 
 static ap_status one_step(struct loop *t, int64_t step, struct ap_train_metrics *out, struct ap_err *err)
