@@ -148,7 +148,7 @@ static void operations_are_those_that_a_model_makes(void **state)
         c.L = layers;
         OK(ap__work_examples_make(&tree, c.V, &w, err));
         pack_of(&w, &pack);
-        OK(ap__account_pack(&c, &pack, &w.arena, &size, err));
+        OK(ap__account_pack(&c, &pack, 0, &w.arena, &size, err));
         assert_int_equal((int)size.T, pack.T);
         assert_int_equal((int)size.Q, pack.N);
         for (int32_t R = 0; R <= 4; R += 4) {
@@ -170,7 +170,7 @@ static void a_row_that_predicts_several_tokens_counts_once(void **state)
     double pairs = 0;
     OK(ap__work_examples_make(&tree, 40000, &w, err));
     pack_of(&w, &pack);
-    OK(ap__account_pack(&SHAPE, &pack, &w.arena, &size, err));
+    OK(ap__account_pack(&SHAPE, &pack, 0, &w.arena, &size, err));
     for (int32_t t = 0; t < pack.T; t++)
         for (int32_t u = t; u >= 0; u = pack.parent[u])
             pairs += SHAPE.L - 1;

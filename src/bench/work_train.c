@@ -66,7 +66,7 @@ static ap_status count(const struct ap_config *c, struct ap_work_examples *w, st
         return ap__fail(err, AP_E_MEMORY, NULL, "no memory for %d examples", w->n);
     ap_status status = ap__pack_build(&w->arena, seq, list_sequences(w, seq), 0, &pack, err);
     if (status == AP_OK)
-        status = ap__account_pack(c, &pack, &w->arena, &size, err);
+        status = ap__account_pack(c, &pack, 0, &w->arena, &size, err);
     if (status == AP_OK) {
         out->tokens_flat = (double)pack.flat_tokens;
         out->tokens_tree = pack.T;

@@ -38,7 +38,7 @@ void ap__account_add(const struct ap_config *c, int32_t position, bool read, dou
     size->P += rows * visible(c, 0, c->L - !read, position);
 }
 
-ap_status ap__account_pack(const struct ap_config *c, const struct ap_pack *pack, struct ap_arena *arena,
+ap_status ap__account_pack(const struct ap_config *c, const struct ap_pack *pack, int32_t first, struct ap_arena *arena,
                            struct ap_work_size *out, struct ap_err *err)
 {
     uint8_t *read = ap__arena_zalloc(arena, (size_t)pack->T + 1);
@@ -47,7 +47,7 @@ ap_status ap__account_pack(const struct ap_config *c, const struct ap_pack *pack
     *out = (struct ap_work_size){0};
     for (int32_t i = 0; i < pack->N; i++)
         read[pack->target_row[i]] = 1;
-    for (int32_t t = 0; t < pack->T; t++)
+    for (int32_t t = first; t < pack->T; t++)
         ap__account_add(c, pack->position[t], read[t], 1.0, out);
     return AP_OK;
 }

@@ -34,8 +34,8 @@ struct ap_work_size {
 };
 /* Count `rows` more tokens at this position (0-based), whose output is read or not. */
 void ap__account_add(const struct ap_config *c, int32_t position, bool read, double rows, struct ap_work_size *size);
-/* Of a packed batch; its targets are the trained tokens.  A byte per token is taken from the arena. */
-ap_status ap__account_pack(const struct ap_config *c, const struct ap_pack *pack, struct ap_arena *arena,
+/* Of rows [first, T) of a packed batch; its targets are the trained tokens.  A byte per token is taken from the arena. */
+ap_status ap__account_pack(const struct ap_config *c, const struct ap_pack *pack, int32_t first, struct ap_arena *arena,
                            struct ap_work_size *out, struct ap_err *err) AP_MUST_CHECK;
 
 double ap__account_forward(const struct ap_config *c, const struct ap_work_size *s);

@@ -4,8 +4,9 @@
  *                                                                  | loss
  *     gradients <- backward <- dlogp (N,) <- scatter <- dloss/dseq_logp (S,)
  *
- * A batch whose tree exceeds the token budget is halved until its parts fit;
- * their gradients add up to that of the whole. */
+ * The tree is not computed as a whole but in parts: what all examples begin with passes forward once and
+ * backward once, and behind it a few examples at a time pass forward and backward.  Memory is that of the
+ * largest part, the gradient that of the whole.  A part exceeds max_tokens only if a single example does. */
 #ifndef AP_BATCH_H
 #define AP_BATCH_H
 
@@ -24,7 +25,9 @@ struct ap_train_example {
 struct ap_batch_config {
     enum ap_method method;
     struct ap_dpo dpo;
-    int32_t max_tokens; /* of one tree, 0 = no limit */
+    int32_t max_tokens;  /* of one tree, 0 = no limit */
+    int32_t part_tokens; /* that a batch is divided into, where it can be without computing anything twice; 0 = what
+                            keeps the machine busy */
 };
 
 /* Sums over the examples of a batch; rewards and margins are DPO's. */
@@ -40,7 +43,7 @@ struct ap_batch_sums {
     int32_t packs;
 };
 
-/* Accumulate the gradient of the batch's mean loss; *out overwritten.  step is reset.  AP_E_TOO_LARGE when a
+/* Accumulate the gradient of the batch's mean loss; *out overwritten (tree_tokens: computed ones).  step is reset.  AP_E_TOO_LARGE when a
  * single example exceeds the budget. */
 ap_status ap__batch_gradient(struct ap_model *m, const struct ap_batch_config *config,
                              const struct ap_train_example *example, int32_t n, struct ap_arena *step,

@@ -41,7 +41,7 @@ static uint64_t config_fingerprint(const struct ap_train_config *c, const struct
     const struct ap_optimizer_config *p = &c->optimizer;
     const struct ap_batch_config *b = &c->batch_config;
     const double numbers[] = {b->method,     b->dpo.beta,   b->dpo.label_smoothing, b->dpo.nll_weight,
-                              b->max_tokens, p->muon,       p->lr,                  p->muon_lr,
+                              b->max_tokens, b->part_tokens, p->muon,       p->lr,                  p->muon_lr,
                               p->beta1,      p->beta2,      p->eps,                 p->weight_decay,
                               p->muon_momentum, p->clip,    p->schedule,            p->warmup,
                               p->hold,       p->floor,      c->batch,               (double)c->steps,
