@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/text.h"
+#include "nap_fixture.h"
 #include "talking_model.h"
 
 enum { JOBS = 32 };
@@ -234,6 +235,31 @@ static void chains_do_not_depend_on_what_is_batched_with_them(void **state)
         llm->ops->free(llm);
     }
     chains_deinit(&alone);
+}
+
+/* Which talks step together depends on who is back from its function: only in lockstep the bits do not. */
+static void in_lockstep_chains_are_sampled_as_if_functions_took_no_time(void **state)
+{
+    (void)state;
+    struct ap_llm *llm = open_llm(taught, 0, 0);
+    struct ap_function add = talking_function;
+    struct ap_registry *naps_first;
+    struct chains fast = {0}, slow = {0};
+    add.run = run_add_later;
+    MUST(ap__registry_new(&naps_first, err));
+    MUST(ap__registry_add(naps_first, &add, err));
+    struct ap_agent_config config = talking_config(functions);
+    run_with(llm, &config, JOBS, &fast);
+    config.functions = naps_first;
+    config.lockstep = true;
+    run_with(llm, &config, JOBS, &slow);
+    assert_true(naps > JOBS / 2);
+    for (int i = 0; i < JOBS; i++)
+        same_chain(&fast.chain[i], &slow.chain[i], i);
+    chains_deinit(&fast);
+    chains_deinit(&slow);
+    llm->ops->free(llm);
+    ap__registry_free(naps_first);
 }
 
 static void a_prompt_shared_by_all_chains_is_computed_once(void **state)
@@ -514,6 +540,7 @@ int main(void)
         cmocka_unit_test(a_live_chain_and_its_calls_rendered_have_the_same_tokens),
         cmocka_unit_test(a_strict_chain_has_no_tokens_of_dropped_calls),
         cmocka_unit_test(chains_do_not_depend_on_what_is_batched_with_them),
+        cmocka_unit_test(in_lockstep_chains_are_sampled_as_if_functions_took_no_time),
         cmocka_unit_test(a_prompt_shared_by_all_chains_is_computed_once),
         cmocka_unit_test(a_pool_too_small_for_one_chain_ends_it_and_not_the_run),
         cmocka_unit_test(a_context_longer_than_the_models_ends_the_chain),

@@ -3,13 +3,14 @@
  *   set: what is needed to start the server, its tools, a cache
  *    |-- shared server          (per_chain: stopped after its tools are known)
  *    '-- state of a chain       (per_chain: a server of its own, made at the first call)
- *   call: values -> JSON -> known? -> ap__mcp_call under way --> ap__result_later */
+ *   call: values -> JSON -> known? --> ap__result_later; its turn -> ap__mcp_call under way */
 #include "outside/mcp_functions.h"
 #include "base/json.h"
 #include "functions/invocation.h"
 #include "functions/later.h"
 #include "outside/mcp_client.h"
 #include "outside/result_cache.h"
+#include "outside/turns.h"
 #include "outside/typed.h"
 
 #include <string.h>
@@ -29,6 +30,7 @@ struct mcp_set {
     struct ap_arena arena;
     struct ap_mcp_spec spec;
     struct ap_mcp *server;
+    struct ap_turns turns;
     struct tool *tools; /* (n,) */
     size_t n;
     struct ap_result_cache *cache; /* NULL = nothing is pure */
@@ -39,73 +41,126 @@ struct mcp_set {
 struct attempt {
     struct ap_later later;
     struct tool *tool;
-    struct ap_mcp_call *call;
-    char *arguments; /* NULL unless pure */
+    struct ap_mcp *server;
+    struct ap_turn turn;
+    bool followed;            /* another call with the same arguments */
+    struct ap_mcp_call *call; /* NULL = its turn has not come */
+    json_t *arguments;
+    char *work; /* of a pure tool: its name and arguments */
 };
 
 static void attempt_free(struct ap_later *later)
 {
     struct attempt *a = (struct attempt *)later;
     ap__mcp_call_free(a->call);
-    ap__free(a->arguments);
+    ap__turns_leave(&a->tool->set->turns, &a->turn);
+    json_decref(a->arguments);
+    ap__free(a->work);
     ap__free(a);
 }
 
 static void attempt_wait(struct ap_later *later, struct ap_waiter *waiter)
 {
-    ap__mcp_call_wait(((struct attempt *)later)->call, waiter);
+    struct attempt *a = (struct attempt *)later;
+    if (a->call) /* else it waits for one of its kind, who is here as well */
+        ap__mcp_call_wait(a->call, waiter);
+}
+
+static ap_status use_known(struct tool *tool, struct ap_invocation *call, const char *work, bool *known)
+{
+    char *text = NULL;
+    *known = false;
+    if (!work)
+        return AP_OK;
+    AP_TRY(ap__result_cache_find(tool->set->cache, tool->name, work, &text, call->err));
+    *known = text != NULL;
+    ap_status status = text ? ap_result_text(call, "%s", text) : AP_OK;
+    ap__free(text);
+    return status;
+}
+
+/* Before the call is under way. */
+static ap_status wait_for_turn(struct attempt *a, struct ap_invocation *call, bool *done)
+{
+    struct ap_turns *turns = &a->tool->set->turns;
+    *done = false;
+    if (ap__turn_follows(turns, &a->turn)) {
+        a->followed = true;
+        return AP_OK;
+    }
+    if (a->followed) {
+        a->followed = false;
+        AP_TRY(use_known(a->tool, call, a->work, done));
+    }
+    if (*done || !ap__turn_comes(turns, &a->turn))
+        return AP_OK;
+    return ap__mcp_call_new(a->server, a->tool->name, json_incref(a->arguments), &a->call, call->err);
 }
 
 static ap_status attempt_advance(struct ap_later *later, struct ap_invocation *call, bool *done)
 {
     struct attempt *a = (struct attempt *)later;
+    if (!a->call) {
+        AP_TRY(wait_for_turn(a, call, done));
+        if (*done || !a->call)
+            return AP_OK;
+    }
     AP_TRY(ap__mcp_call_advance(a->call, done, call->err));
     if (!*done)
         return AP_OK;
     const char *text = ap__mcp_call_text(a->call);
     if (ap__mcp_call_error(a->call))
         return ap__result_refusal(call, "%s", text);
-    if (a->arguments)
-        AP_TRY(ap__result_cache_add(a->tool->set->cache, a->tool->name, a->arguments, text, call->err));
+    if (a->work)
+        AP_TRY(ap__result_cache_add(a->tool->set->cache, a->tool->name, a->work, text, call->err));
     return ap_result_text(call, "%s", text);
 }
 
 static const struct ap_later_ops attempt_ops = {attempt_advance, attempt_wait, attempt_free};
 
-/* Takes arguments, and their text when the tool is pure. */
-static ap_status start(struct tool *tool, struct ap_invocation *call, json_t *arguments, char *text)
+/* Takes arguments, and work: their text with the tool's name, when it is pure. */
+static ap_status start(struct tool *tool, struct ap_invocation *call, json_t *arguments, char *work)
 {
-    struct ap_mcp *server = tool->set->spec.per_chain ? call->state : tool->set->server;
     struct attempt *a = ap__alloc(sizeof *a);
     if (!a) {
         json_decref(arguments);
-        ap__free(text);
+        ap__free(work);
         return ap__fail(call->err, AP_E_MEMORY, tool->name, "no memory for a call");
     }
-    *a = (struct attempt){.later.ops = &attempt_ops, .tool = tool, .arguments = text};
-    ap_status status = ap__mcp_call_new(server, tool->name, arguments, &a->call, call->err);
-    if (status == AP_OK)
+    *a = (struct attempt){.later.ops = &attempt_ops, .tool = tool, .arguments = arguments, .work = work,
+                          .server = tool->set->spec.per_chain ? call->state : tool->set->server};
+    ap__turns_join(&tool->set->turns, &a->turn, work);
+    bool done;
+    ap_status status = wait_for_turn(a, call, &done);
+    if (status == AP_OK && !done)
         return ap__result_later(call, &a->later);
     attempt_free(&a->later);
     return status;
 }
 
+/* What tells a call of a pure tool from others; NULL = out of memory. */
+static char *describe_work(const struct tool *tool, const json_t *arguments)
+{
+    struct ap_buf text;
+    char *json = ap__json_dump(arguments);
+    ap__buf_init(&text, 0);
+    (void)ap__buf_printf(&text, "%s %s", tool->name, json ? json : "");
+    char *work = json && !text.failed ? ap__buf_take(&text) : NULL;
+    ap__buf_deinit(&text);
+    ap__free(json);
+    return work;
+}
+
 static ap_status run_checked(struct tool *tool, struct ap_invocation *call, json_t *arguments)
 {
-    char *text = NULL, *known = NULL;
-    ap_status status = AP_OK;
-    if (tool->pure) {
-        text = ap__json_dump(arguments);
-        status = text ? ap__result_cache_find(tool->set->cache, tool->name, text, &known, call->err)
-                      : ap__fail(call->err, AP_E_MEMORY, tool->name, "no memory for a call");
-    }
+    char *work = tool->pure ? describe_work(tool, arguments) : NULL;
+    bool known = false;
+    ap_status status = tool->pure && !work ? ap__fail(call->err, AP_E_MEMORY, tool->name, "no memory for a call")
+                                           : use_known(tool, call, work, &known);
     if (status == AP_OK && !known)
-        return start(tool, call, arguments, text);
-    if (known)
-        status = ap_result_text(call, "%s", known);
+        return start(tool, call, arguments, work);
     json_decref(arguments);
-    ap__free(text);
-    ap__free(known);
+    ap__free(work);
     return status;
 }
 
@@ -213,6 +268,7 @@ static void set_free(void *object)
     ap__free(set->tools);
     ap__mcp_free(set->server);
     ap__result_cache_free(set->cache);
+    ap__turns_deinit(&set->turns);
     ap__arena_deinit(&set->arena);
     ap__free(set);
 }
@@ -256,6 +312,7 @@ ap_status ap__mcp_add(struct ap_registry *registry, const struct ap_mcp_spec *sp
     if (!set)
         return ap__fail(err, AP_E_MEMORY, spec->name, "no memory for an MCP server");
     ap__arena_init(&set->arena, 0);
+    ap__turns_init(&set->turns, spec->parallel);
     set->state = (struct ap_state_kind){create_state, destroy_state};
     ap_status status = fill(set, spec, err);
     if (status != AP_OK) {

@@ -246,9 +246,23 @@ static void before_answer(long id)
         exit(0);
 }
 
+/* Each call is answered a tenth of a second after it came, however many there are. */
+static void answer_later(long id)
+{
+    if (fork() != 0)
+        return;
+    nap(0.1);
+    result(id, "{\"content\":[{\"type\":\"text\",\"text\":\"well done\"}]}");
+    _exit(0);
+}
+
 static void on_call(long id)
 {
     calls++;
+    if (is("takes_time")) {
+        answer_later(id);
+        return;
+    }
     before_answer(id);
     if (is("slow") && calls == 1)
         return; /* the answer never comes, but it goes on listening */

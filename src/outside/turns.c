@@ -1,0 +1,74 @@
+/* turns.c - a list in order of arrival.
+ *
+ *   first -> turn -> turn -> ...      runs: has one of the places; after: waits for another's result */
+#include "outside/turns.h"
+
+#include <string.h>
+
+void ap__turns_init(struct ap_turns *turns, int32_t limit)
+{
+    *turns = (struct ap_turns){.limit = limit};
+    pthread_mutex_init(&turns->lock, NULL);
+}
+
+void ap__turns_deinit(struct ap_turns *turns)
+{
+    pthread_mutex_destroy(&turns->lock);
+}
+
+void ap__turns_join(struct ap_turns *turns, struct ap_turn *turn, const char *work)
+{
+    *turn = (struct ap_turn){.work = work};
+    pthread_mutex_lock(&turns->lock);
+    struct ap_turn **end = &turns->first;
+    for (; *end; end = &(*end)->next)
+        if (work && !turn->after && !(*end)->after && (*end)->work && !strcmp((*end)->work, work))
+            turn->after = *end;
+    *end = turn;
+    pthread_mutex_unlock(&turns->lock);
+}
+
+bool ap__turn_follows(struct ap_turns *turns, const struct ap_turn *turn)
+{
+    pthread_mutex_lock(&turns->lock);
+    bool follows = turn->after != NULL;
+    pthread_mutex_unlock(&turns->lock);
+    return follows;
+}
+
+/* Nobody who came before waits for the place that is free. */
+static bool is_next(const struct ap_turns *turns, const struct ap_turn *turn)
+{
+    if (turn->after || turns->running >= turns->limit)
+        return false;
+    const struct ap_turn *before = turns->first;
+    while (before != turn && (before->runs || before->after))
+        before = before->next;
+    return before == turn;
+}
+
+bool ap__turn_comes(struct ap_turns *turns, struct ap_turn *turn)
+{
+    pthread_mutex_lock(&turns->lock);
+    if (!turn->runs && is_next(turns, turn)) {
+        turn->runs = true;
+        turns->running++;
+    }
+    bool runs = turn->runs;
+    pthread_mutex_unlock(&turns->lock);
+    return runs;
+}
+
+void ap__turns_leave(struct ap_turns *turns, struct ap_turn *turn)
+{
+    pthread_mutex_lock(&turns->lock);
+    struct ap_turn **at = &turns->first;
+    while (*at != turn)
+        at = &(*at)->next;
+    *at = turn->next;
+    turns->running -= turn->runs;
+    for (struct ap_turn *other = turn->next; other; other = other->next)
+        if (other->after == turn)
+            other->after = NULL;
+    pthread_mutex_unlock(&turns->lock);
+}
