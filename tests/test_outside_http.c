@@ -19,7 +19,7 @@
 static struct {
     int fd, port;
     pthread_t thread;
-    int calls, initialized, resumed, keys, versions, sessions, deleted;
+    int calls, initialized, resumed, keys, teams, versions, sessions, deleted;
 } web;
 
 static void say(int fd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -107,6 +107,7 @@ static void on_post(int fd, const char *path, const char *head, const char *body
     long number = id ? atol(id + 5) : 0;
     char text[1024];
     web.keys += strstr(head, "Authorization: Bearer sesame") != NULL;
+    web.teams += strstr(head, "X-Team: blue") != NULL;
     web.versions += strstr(head, "MCP-Protocol-Version: 2025-06-18") != NULL;
     web.sessions += strstr(head, "Mcp-Session-Id: s-1") != NULL;
     if (strstr(body, "\"initialize\"")) {
@@ -276,13 +277,14 @@ static void key_session_and_revision_are_sent_and_the_session_is_ended(void **st
     struct ap_env *env;
     bool error;
     setenv("AP_TEST_KEY", "sesame", 1);
-    struct ap_registry *registry = connect_to("/json", ", key_env: AP_TEST_KEY");
+    struct ap_registry *registry = connect_to("/json", ", key_env: AP_TEST_KEY, headers: {X-Team: blue}");
     OK(ap__env_new(registry, &env, err));
     assert_string_equal(observe(env, "go()", &error), "well done");
     ap__env_free(env);
     ap__registry_free(registry);
     assert_int_equal(web.initialized, 1);
     assert_int_equal(web.keys, 4);     /* initialize, initialized, list, call */
+    assert_int_equal(web.teams, 4);
     assert_int_equal(web.versions, 3); /* known after the first */
     assert_int_equal(web.sessions, 3);
     assert_int_equal(web.deleted, 1);

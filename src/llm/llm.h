@@ -89,7 +89,7 @@ struct ap_llm {
 struct ap_llm_ops {
     const char *kind; /* "local", "replay" */
     ap_status (*submit)(struct ap_llm *llm, const struct ap_request *request, struct ap_err *err);
-    /* Advance the work and return up to cap completions; *n may be 0 while busy.  Never waits. */
+    /* Advance the work and return up to cap completions; *n may be 0 while busy. */
     ap_status (*poll)(struct ap_llm *llm, struct ap_completion *out, int32_t cap, int32_t *n, struct ap_err *err);
     /* What poll is waiting for, when it has nothing to do by itself; NULL: poll always makes progress. */
     void (*wait)(struct ap_llm *llm, struct ap_waiter *waiter);
