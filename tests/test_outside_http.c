@@ -172,6 +172,7 @@ static void *serve(void *unused)
             stream(fd, event);
         } else if (!strcmp(method, "DELETE")) {
             web.deleted++;
+            usleep(strcmp(path, "/slow_goodbye") ? 0 : 300000);
             reply(fd, "200 OK", "text/plain", "");
         }
         close(fd);
@@ -290,6 +291,26 @@ static void key_session_and_revision_are_sent_and_the_session_is_ended(void **st
     assert_int_equal(web.deleted, 1);
 }
 
+static void a_chain_does_not_wait_for_the_end_of_its_session(void **state)
+{
+    (void)state;
+    bool error;
+    struct ap_registry *registry = connect_to("/slow_goodbye", ", session: chain");
+    int before = web.deleted; /* of the session in which the tools were listed */
+    for (int i = 0; i < 2; i++) {
+        struct ap_env *env;
+        OK(ap__env_new(registry, &env, err));
+        assert_string_equal(observe(env, "go()", &error), "well done");
+        double start = ap__now();
+        ap__env_free(env);
+        if (ap__now() - start > 0.2)
+            fail_msg("the end of a chain took %.2f seconds", ap__now() - start);
+    }
+    ap__registry_free(registry);
+    assert_int_equal(before, 1);
+    assert_int_equal(web.deleted, 3);
+}
+
 static void nobody_at_the_address_is_named(void **state)
 {
     (void)state;
@@ -332,7 +353,7 @@ static void events_may_come_in_any_pieces(void **state)
 int main(void)
 {
     enum { N = sizeof scenes / sizeof scenes[0] };
-    struct CMUnitTest tests[N + 4];
+    struct CMUnitTest tests[N + 5];
     size_t n = 0;
     for (size_t i = 0; i < N; i++)
         tests[n++] = (struct CMUnitTest){scenes[i].name, a_scene_plays_as_written, NULL, NULL,
@@ -341,6 +362,8 @@ int main(void)
                                                                     stop_web);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(
         key_session_and_revision_are_sent_and_the_session_is_ended, start_web, stop_web);
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(a_chain_does_not_wait_for_the_end_of_its_session,
+                                                                    start_web, stop_web);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(nobody_at_the_address_is_named);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(events_may_come_in_any_pieces);
     return _cmocka_run_group_tests("outside http", tests, n, NULL, NULL);

@@ -2,7 +2,8 @@
  *
  *   set: what is needed to start the server, its tools, a cache
  *    |-- shared server          (per_chain: stopped after its tools are known)
- *    '-- state of a chain       (per_chain: a server of its own, made at the first call)
+ *    '-- state of a chain       (per_chain: a session of its own, made at the first call; a chain that
+ *                                ends does not wait for its goodbye: the set sees to it)
  *   call: values -> JSON -> known? --> ap__result_later; its turn -> ap__mcp_call under way */
 #include "outside/mcp_functions.h"
 #include "base/json.h"
@@ -13,6 +14,7 @@
 #include "outside/turns.h"
 #include "outside/typed.h"
 
+#include <pthread.h>
 #include <string.h>
 
 enum { CACHE_BYTES = 16 << 20, MAX_NAME = 64 };
@@ -25,16 +27,57 @@ struct tool {
     bool pure;
 };
 
+/* A chain's server. */
+struct session {
+    struct mcp_set *set;
+    struct ap_mcp *server;
+    struct session *next; /* of those that are leaving */
+};
+
 struct mcp_set {
     struct ap_state_kind state; /* of this set alone: chains find their server by its address */
     struct ap_arena arena;
     struct ap_mcp_spec spec;
     struct ap_mcp *server;
     struct ap_turns turns;
+    pthread_mutex_t lock;
+    struct session *leaving; /* under the lock */
     struct tool *tools; /* (n,) */
     size_t n;
     struct ap_result_cache *cache; /* NULL = nothing is pure */
 };
+
+/* ---- sessions that are leaving ---- */
+
+static void session_free(struct session *session)
+{
+    ap__mcp_free(session->server);
+    ap__free(session);
+}
+
+/* Let go of the sessions that have said goodbye. */
+static void sweep(struct mcp_set *set)
+{
+    pthread_mutex_lock(&set->lock);
+    for (struct session **at = &set->leaving; *at;) {
+        struct session *session = *at;
+        if (!ap__mcp_left(session->server)) {
+            at = &session->next;
+            continue;
+        }
+        *at = session->next;
+        session_free(session);
+    }
+    pthread_mutex_unlock(&set->lock);
+}
+
+static void wait_for_leaving(struct mcp_set *set, struct ap_waiter *waiter)
+{
+    pthread_mutex_lock(&set->lock);
+    for (struct session *session = set->leaving; session; session = session->next)
+        ap__mcp_left_wait(session->server, waiter);
+    pthread_mutex_unlock(&set->lock);
+}
 
 /* ---- one call ---- */
 
@@ -64,6 +107,7 @@ static void attempt_wait(struct ap_later *later, struct ap_waiter *waiter)
     struct attempt *a = (struct attempt *)later;
     if (a->call) /* else it waits for one of its kind, who is here as well */
         ap__mcp_call_wait(a->call, waiter);
+    wait_for_leaving(a->tool->set, waiter);
 }
 
 static ap_status use_known(struct tool *tool, struct ap_invocation *call, const char *work, bool *known)
@@ -100,6 +144,7 @@ static ap_status wait_for_turn(struct attempt *a, struct ap_invocation *call, bo
 static ap_status attempt_advance(struct ap_later *later, struct ap_invocation *call, bool *done)
 {
     struct attempt *a = (struct attempt *)later;
+    sweep(a->tool->set);
     if (!a->call) {
         AP_TRY(wait_for_turn(a, call, done));
         if (*done || !a->call)
@@ -121,6 +166,7 @@ static const struct ap_later_ops attempt_ops = {attempt_advance, attempt_wait, a
 /* Takes arguments, and work: their text with the tool's name, when it is pure. */
 static ap_status start(struct tool *tool, struct ap_invocation *call, json_t *arguments, char *work)
 {
+    struct session *own = tool->set->spec.per_chain ? call->state : NULL;
     struct attempt *a = ap__alloc(sizeof *a);
     if (!a) {
         json_decref(arguments);
@@ -128,7 +174,7 @@ static ap_status start(struct tool *tool, struct ap_invocation *call, json_t *ar
         return ap__fail(call->err, AP_E_MEMORY, tool->name, "no memory for a call");
     }
     *a = (struct attempt){.later.ops = &attempt_ops, .tool = tool, .arguments = arguments, .work = work,
-                          .server = tool->set->spec.per_chain ? call->state : tool->set->server};
+                          .server = own ? own->server : tool->set->server};
     ap__turns_join(&tool->set->turns, &a->turn, work);
     bool done;
     ap_status status = wait_for_turn(a, call, &done);
@@ -192,16 +238,30 @@ static ap_status new_server(struct mcp_set *set, struct ap_mcp **out, struct ap_
 /* user_data of a function is its tool. */
 static ap_status create_state(void *user_data, void **out)
 {
-    struct tool *tool = user_data;
-    struct ap_mcp *server;
-    ap_status status = new_server(tool->set, &server, NULL);
-    *out = server;
+    struct mcp_set *set = ((struct tool *)user_data)->set;
+    struct session *session = ap__alloc(sizeof *session);
+    *out = session;
+    if (!session)
+        return AP_E_MEMORY;
+    session->set = set;
+    ap_status status = new_server(set, &session->server, NULL);
+    if (status != AP_OK)
+        ap__free(session);
     return status;
 }
 
 static void destroy_state(void *state)
 {
-    ap__mcp_free(state);
+    struct session *session = state;
+    struct mcp_set *set = session->set;
+    if (!ap__mcp_leave(session->server)) {
+        session_free(session);
+        return;
+    }
+    pthread_mutex_lock(&set->lock);
+    session->next = set->leaving;
+    set->leaving = session;
+    pthread_mutex_unlock(&set->lock);
 }
 
 /* ---- adding ---- */
@@ -266,6 +326,12 @@ static void set_free(void *object)
     for (size_t i = 0; i < set->n; i++)
         ap__typed_deinit(&set->tools[i].typed);
     ap__free(set->tools);
+    while (set->leaving) { /* all at the same time, so no longer than for one */
+        struct session *session = set->leaving;
+        set->leaving = session->next;
+        session_free(session);
+    }
+    pthread_mutex_destroy(&set->lock);
     ap__mcp_free(set->server);
     ap__result_cache_free(set->cache);
     ap__turns_deinit(&set->turns);
@@ -313,6 +379,7 @@ ap_status ap__mcp_add(struct ap_registry *registry, const struct ap_mcp_spec *sp
         return ap__fail(err, AP_E_MEMORY, spec->name, "no memory for an MCP server");
     ap__arena_init(&set->arena, 0);
     ap__turns_init(&set->turns, spec->parallel);
+    pthread_mutex_init(&set->lock, NULL);
     set->state = (struct ap_state_kind){create_state, destroy_state};
     ap_status status = fill(set, spec, err);
     if (status != AP_OK) {
