@@ -97,12 +97,11 @@ static void examples_stand_before_the_question_and_are_not_steps(void **state)
     struct ap_err err = {0};
     config.bootstrap = bootstrap;
     config.bootstrap_count = 3;
-    assert_int_equal(ap__prompt_build(&config, NULL, "Why?", &c, &err), AP_OK);
-    assert_int_equal(c.n, 8);
+    assert_int_equal(ap__prompt_prefix(&config, NULL, &c, &err), AP_OK);
+    assert_int_equal(c.n, 7);
     assert_true(c.message[1].scaffold && c.message[6].scaffold);
-    assert_false(c.message[0].scaffold || c.message[7].scaffold);
+    assert_false(c.message[0].scaffold);
     assert_string_equal(c.message[2].text, "3");
-    assert_string_equal(c.message[7].text, "Why?");
     ap__conversation_deinit(&c);
 }
 
@@ -130,7 +129,7 @@ static void a_bootstrap_call_that_fails_is_named(void **state)
     struct ap_err err = {0};
     config.bootstrap = bootstrap;
     config.bootstrap_count = 1;
-    assert_int_equal(ap__prompt_build(&config, NULL, "Why?", &c, &err), AP_E_ARG);
+    assert_int_equal(ap__prompt_prefix(&config, NULL, &c, &err), AP_E_ARG);
     assert_non_null(strstr(err.message, "Add(a=1)"));
     assert_non_null(strstr(err.message, "missing"));
 }

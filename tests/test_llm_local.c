@@ -379,7 +379,8 @@ static void a_stop_text_ends_the_answer_and_is_left_out(void **state)
     struct ap_llm *llm = open_llm(taught, 0, 0);
     struct ap_agent_config config = talking_config(functions);
     struct ap_conversation c;
-    MUST(ap__prompt_build(&config, llm->tmpl, talking_question[0], &c, err));
+    MUST(ap__prompt_prefix(&config, llm->tmpl, &c, err));
+    MUST(ap__conversation_add(&c, AP_USER, talking_question[0], false, err));
     struct ap_request request = {.conversation = &c, .sampling = AP_GREEDY, .max_tokens = 50, .stop = stop, .stop_count = 3};
     MUST(llm->ops->submit(llm, &request, err));
     struct ap_completion done = wait_for(llm);

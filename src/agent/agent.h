@@ -61,14 +61,10 @@ ap_status ap__agent_run(struct ap_llm *llm, const struct ap_agent_config *config
 /* ---- prompt.c ---- */
 
 /* What all questions of a task share: the system message (prompt, and help unless the template shows the functions
- * itself) and the bootstrap calls with their results as scaffold messages.  tmpl may be NULL: plain text.  Runs the
+ * itself) and the bootstrap calls with their results as scaffold messages.  The question is the next message.  tmpl may be NULL: plain text.  Runs the
  * bootstrap calls; AP_E_ARG when one of them is an error. */
 ap_status ap__prompt_prefix(const struct ap_agent_config *config, const struct ap_template *tmpl,
                             struct ap_conversation *out, struct ap_err *err) AP_MUST_CHECK;
-/* The conversation before the first call: prefix, then the question.  Gold chains for SFT are rendered from the
- * same function, so both agree token by token. */
-ap_status ap__prompt_build(const struct ap_agent_config *config, const struct ap_template *tmpl, const char *question,
-                           struct ap_conversation *out, struct ap_err *err) AP_MUST_CHECK;
 /* Tokens of a whole given chain of calls, as they would stand in a live chain: each call is run in a fresh
  * environment, its observation appended before the next call; the last call ends the tokens.  *ok is false when a
  * call is an error observation or one follows Answer.  Used for gold chains and those of other models, whose calls
