@@ -158,4 +158,27 @@ AP_TEST_HELPER void must_run(const struct ap_agent_config *config, const struct 
     assert_int_equal(all->n, n);
 }
 
+/* Greedy chains of the scripts while one allocation after the other fails; ASan sees what is then lost. */
+AP_TEST_HELPER void survive_failing_allocations(const struct ap_agent_config *config, const struct script *scripts, int n)
+{
+    struct ap_agent_job jobs[MAX_CHAINS];
+    ap_status status = AP_E_MEMORY;
+    int64_t failing = 0;
+    write_scripts(config, scripts, n);
+    for (int i = 0; i < n; i++)
+        jobs[i] = (struct ap_agent_job){.tag = (uint64_t)i, .question = scripts[i].question, .sampling = AP_GREEDY};
+    while (status != AP_OK) {
+        struct collected all = {0};
+        struct ap_err err = {0};
+        ap__alloc_fail_after(++failing);
+        status = run_jobs(config, jobs, n, &all, &err);
+        ap__alloc_fail_after(0);
+        if (status != AP_OK && status != AP_E_MEMORY)
+            fail_msg("allocation %d: %s: %s", (int)failing, err.place, err.message);
+        assert_true(status != AP_OK || all.n == n);
+        collected_deinit(&all);
+    }
+    assert_in_range(failing, 50, 100000);
+}
+
 #endif

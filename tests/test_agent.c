@@ -367,33 +367,15 @@ static void no_jobs_are_no_work(void **state)
     assert_int_equal(all.n, 0);
 }
 
-/* One allocation after the other fails; ASan sees what is then lost. */
 static void any_failing_allocation_is_an_error_and_leaks_nothing(void **state)
 {
     (void)state;
     static const char *const bootstrap[] = {"Add(a=1, b=2)"};
     struct ap_agent_config config = config_of_tests();
     struct script scripts[2] = {solved, {.question = "2 + 3?", .answer = {"Add(a=2)", "Count()", "Answer(5)"}}};
-    struct ap_agent_job jobs[2];
-    struct ap_err err = {0};
-    ap_status status = AP_E_MEMORY;
-    int64_t n = 0;
     config.bootstrap = bootstrap;
     config.bootstrap_count = 1;
-    write_scripts(&config, scripts, 2);
-    for (int i = 0; i < 2; i++)
-        jobs[i] = (struct ap_agent_job){.tag = (uint64_t)i, .question = scripts[i].question, .sampling = AP_GREEDY};
-    while (status != AP_OK) {
-        struct collected all = {0};
-        ap__alloc_fail_after(++n);
-        status = run_jobs(&config, jobs, 2, &all, &err);
-        ap__alloc_fail_after(0);
-        if (status != AP_OK && status != AP_E_MEMORY)
-            fail_msg("allocation %d: %s: %s", (int)n, err.place, err.message);
-        assert_true(status != AP_OK || all.n == 2);
-        collected_deinit(&all);
-    }
-    assert_in_range(n, 50, 100000);
+    survive_failing_allocations(&config, scripts, 2);
 }
 
 int main(void)

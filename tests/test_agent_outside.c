@@ -329,29 +329,12 @@ static void any_failing_allocation_while_functions_run_leaks_nothing(void **stat
     for (int lockstep = 0; lockstep < 2; lockstep++) {
         struct ap_registry *functions = functions_with(run_add_later);
         struct ap_yaml_doc doc;
-        struct ap_agent_job jobs[2];
-        ap_status status = AP_E_MEMORY;
-        int64_t n = 0;
         OK(ap__yaml_parse(yaml, strlen(yaml), "t.yaml", &doc, err));
         OK(ap__functions_add_yaml(functions, &doc, doc.root->child[0], err));
         ap__yaml_free(&doc);
         struct ap_agent_config config = config_with(functions);
         config.lockstep = lockstep;
-        write_scripts(&config, scripts, 2);
-        for (int i = 0; i < 2; i++)
-            jobs[i] = (struct ap_agent_job){.tag = (uint64_t)i, .question = scripts[i].question, .sampling = AP_GREEDY};
-        while (status != AP_OK) {
-            struct collected all = {0};
-            struct ap_err err = {0};
-            ap__alloc_fail_after(++n);
-            status = run_jobs(&config, jobs, 2, &all, &err);
-            ap__alloc_fail_after(0);
-            if (status != AP_OK && status != AP_E_MEMORY)
-                fail_msg("allocation %d: %s: %s", (int)n, err.place, err.message);
-            assert_true(status != AP_OK || all.n == 2);
-            collected_deinit(&all);
-        }
-        assert_in_range(n, 50, 100000);
+        survive_failing_allocations(&config, scripts, 2);
         ap__registry_free(functions);
     }
 }

@@ -45,28 +45,6 @@ static struct ap_llm *open_llm(const char *dir, int32_t max_tokens, int32_t max_
 
 /* ---- chains ---- */
 
-struct chains {
-    struct ap_chain chain[JOBS]; /* by tag */
-    int n;
-};
-
-static ap_status collect(void *user, const struct ap_agent_job *job, struct ap_chain *chain, struct ap_err *err)
-{
-    struct chains *all = user;
-    (void)err;
-    all->n++;
-    all->chain[job->tag] = *chain;
-    *chain = (struct ap_chain){0};
-    return AP_OK;
-}
-
-static void chains_deinit(struct chains *all)
-{
-    for (int i = 0; i < JOBS; i++)
-        ap__chain_deinit(&all->chain[i]);
-    all->n = 0;
-}
-
 /* Every question several times, from greedy to hot. */
 static void make_jobs(struct ap_agent_job jobs[JOBS])
 {
