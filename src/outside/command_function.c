@@ -10,7 +10,6 @@
 #include "functions/invocation.h"
 #include "functions/later.h"
 #include "outside/process.h"
-#include "outside/result_cache.h"
 #include "outside/turns.h"
 #include "outside/typed.h"
 
@@ -23,8 +22,7 @@ struct command {
     struct ap_function function;
     struct ap_process_spec process;
     double timeout;
-    struct ap_turns turns;
-    struct ap_result_cache *cache; /* NULL = not pure */
+    struct ap_turns turns; /* without a cache: not pure */
 };
 
 /* One call under way. */
@@ -32,7 +30,6 @@ struct attempt {
     struct ap_later later;
     struct command *command;
     struct ap_turn turn;
-    bool followed;              /* another call with the same arguments */
     struct ap_process *process; /* NULL = its turn has not come */
     char *arguments;
     double until;
@@ -50,10 +47,12 @@ static void attempt_free(struct ap_later *later)
 static void attempt_wait(struct ap_later *later, struct ap_waiter *waiter)
 {
     struct attempt *a = (struct attempt *)later;
-    if (a->process) { /* else it waits for one of its kind, who is here as well */
-        ap__process_wait(a->process, waiter);
-        ap__waiter_until(waiter, a->until);
+    if (!a->process) {
+        ap__turn_wait(&a->command->turns, &a->turn, waiter);
+        return;
     }
+    ap__process_wait(a->process, waiter);
+    ap__waiter_until(waiter, a->until);
 }
 
 /* Blanks at its end are no part of a result. */
@@ -75,8 +74,8 @@ static ap_status judge(struct attempt *a, struct ap_invocation *call)
         return ap__result_refusal(call, "%s %s%s%.300s", name, how, *words ? ": " : "", words);
     if (output->len > 0 && memchr(output->data, '\0', output->len))
         return ap__result_refusal(call, "%s printed bytes that are no text", name);
-    if (a->command->cache)
-        AP_TRY(ap__result_cache_add(a->command->cache, name, a->arguments, ap__buf_cstr(output), call->err));
+    if (a->command->turns.cache)
+        AP_TRY(ap__result_cache_add(a->command->turns.cache, name, a->arguments, ap__buf_cstr(output), call->err));
     return ap_result_text(call, "%s", ap__buf_cstr(output));
 }
 
@@ -98,32 +97,12 @@ static ap_status start(struct attempt *a, struct ap_invocation *call, bool *done
     return AP_OK;
 }
 
-static ap_status use_known(struct command *c, struct ap_invocation *call, const char *arguments, bool *known)
-{
-    char *text = NULL;
-    *known = false;
-    if (!c->cache)
-        return AP_OK;
-    AP_TRY(ap__result_cache_find(c->cache, c->function.name, arguments, &text, call->err));
-    *known = text != NULL;
-    ap_status status = text ? ap_result_text(call, "%s", text) : AP_OK;
-    ap__free(text);
-    return status;
-}
-
 /* Before the process is there. */
 static ap_status wait_for_turn(struct attempt *a, struct ap_invocation *call, bool *done)
 {
-    *done = false;
-    if (ap__turn_follows(&a->command->turns, &a->turn)) {
-        a->followed = true;
-        return AP_OK;
-    }
-    if (a->followed) {
-        a->followed = false;
-        AP_TRY(use_known(a->command, call, a->arguments, done));
-    }
-    return !*done && ap__turn_comes(&a->command->turns, &a->turn) ? start(a, call, done) : AP_OK;
+    bool go;
+    AP_TRY(ap__turn_ask(&a->command->turns, &a->turn, call, a->command->function.name, done, &go));
+    return go ? start(a, call, done) : AP_OK;
 }
 
 static ap_status attempt_advance(struct ap_later *later, struct ap_invocation *call, bool *done)
@@ -153,7 +132,7 @@ static const struct ap_later_ops attempt_ops = {attempt_advance, attempt_wait, a
 static ap_status attempt(struct command *c, struct ap_invocation *call, char *arguments)
 {
     bool known; /* or refused: there is a result */
-    ap_status status = use_known(c, call, arguments, &known);
+    ap_status status = ap__turns_known(&c->turns, call, c->function.name, arguments, &known);
     struct attempt *a = status == AP_OK && !known ? ap__alloc(sizeof *a) : NULL;
     if (!a) {
         ap__free(arguments);
@@ -161,7 +140,7 @@ static ap_status attempt(struct command *c, struct ap_invocation *call, char *ar
                                         : ap__fail(call->err, AP_E_MEMORY, c->function.name, "no memory for a call");
     }
     *a = (struct attempt){.later.ops = &attempt_ops, .command = c, .arguments = arguments};
-    ap__turns_join(&c->turns, &a->turn, c->cache ? arguments : NULL);
+    ap__turns_join(&c->turns, &a->turn, c->turns.cache ? arguments : NULL);
     status = wait_for_turn(a, call, &known);
     if (status == AP_OK && !known)
         return ap__result_later(call, &a->later);
@@ -193,7 +172,6 @@ static ap_status run(struct ap_invocation *call)
 static void command_free(void *object)
 {
     struct command *c = object;
-    ap__result_cache_free(c->cache);
     ap__typed_deinit(&c->typed);
     ap__turns_deinit(&c->turns);
     ap__free(c);
@@ -207,7 +185,7 @@ static ap_status fill(struct command *c, const struct ap_command_spec *spec, str
     c->process.max_input = INPUT_MAX;
     c->timeout = spec->timeout;
     c->function = ap__typed_function(&c->typed, run, c);
-    return spec->pure ? ap__result_cache_new(CACHE_BYTES, &c->cache, err) : AP_OK;
+    return spec->pure ? ap__result_cache_new(CACHE_BYTES, &c->turns.cache, err) : AP_OK;
 }
 
 ap_status ap__command_add(struct ap_registry *registry, const struct ap_command_spec *spec, struct ap_err *err)

@@ -10,7 +10,6 @@
 #include "functions/invocation.h"
 #include "functions/later.h"
 #include "outside/mcp_client.h"
-#include "outside/result_cache.h"
 #include "outside/turns.h"
 #include "outside/typed.h"
 
@@ -39,12 +38,11 @@ struct mcp_set {
     struct ap_arena arena;
     struct ap_mcp_spec spec;
     struct ap_mcp *server;
-    struct ap_turns turns;
+    struct ap_turns turns; /* without a cache: nothing is pure */
     pthread_mutex_t lock;
     struct session *leaving; /* under the lock */
     struct tool *tools; /* (n,) */
     size_t n;
-    struct ap_result_cache *cache; /* NULL = nothing is pure */
 };
 
 /* ---- sessions that are leaving ---- */
@@ -86,7 +84,6 @@ struct attempt {
     struct tool *tool;
     struct ap_mcp *server;
     struct ap_turn turn;
-    bool followed;            /* another call with the same arguments */
     struct ap_mcp_call *call; /* NULL = its turn has not come */
     json_t *arguments;
     char *work; /* of a pure tool: its name and arguments */
@@ -105,40 +102,19 @@ static void attempt_free(struct ap_later *later)
 static void attempt_wait(struct ap_later *later, struct ap_waiter *waiter)
 {
     struct attempt *a = (struct attempt *)later;
-    if (a->call) /* else it waits for one of its kind, who is here as well */
+    if (a->call)
         ap__mcp_call_wait(a->call, waiter);
+    else
+        ap__turn_wait(&a->tool->set->turns, &a->turn, waiter);
     wait_for_leaving(a->tool->set, waiter);
-}
-
-static ap_status use_known(struct tool *tool, struct ap_invocation *call, const char *work, bool *known)
-{
-    char *text = NULL;
-    *known = false;
-    if (!work)
-        return AP_OK;
-    AP_TRY(ap__result_cache_find(tool->set->cache, tool->name, work, &text, call->err));
-    *known = text != NULL;
-    ap_status status = text ? ap_result_text(call, "%s", text) : AP_OK;
-    ap__free(text);
-    return status;
 }
 
 /* Before the call is under way. */
 static ap_status wait_for_turn(struct attempt *a, struct ap_invocation *call, bool *done)
 {
-    struct ap_turns *turns = &a->tool->set->turns;
-    *done = false;
-    if (ap__turn_follows(turns, &a->turn)) {
-        a->followed = true;
-        return AP_OK;
-    }
-    if (a->followed) {
-        a->followed = false;
-        AP_TRY(use_known(a->tool, call, a->work, done));
-    }
-    if (*done || !ap__turn_comes(turns, &a->turn))
-        return AP_OK;
-    return ap__mcp_call_new(a->server, a->tool->name, json_incref(a->arguments), &a->call, call->err);
+    bool go;
+    AP_TRY(ap__turn_ask(&a->tool->set->turns, &a->turn, call, a->tool->name, done, &go));
+    return go ? ap__mcp_call_new(a->server, a->tool->name, json_incref(a->arguments), &a->call, call->err) : AP_OK;
 }
 
 static ap_status attempt_advance(struct ap_later *later, struct ap_invocation *call, bool *done)
@@ -157,7 +133,7 @@ static ap_status attempt_advance(struct ap_later *later, struct ap_invocation *c
     if (ap__mcp_call_error(a->call))
         return ap__result_refusal(call, "%s", text);
     if (a->work)
-        AP_TRY(ap__result_cache_add(a->tool->set->cache, a->tool->name, a->work, text, call->err));
+        AP_TRY(ap__result_cache_add(a->tool->set->turns.cache, a->tool->name, a->work, text, call->err));
     return ap_result_text(call, "%s", text);
 }
 
@@ -202,7 +178,7 @@ static ap_status run_checked(struct tool *tool, struct ap_invocation *call, json
     char *work = tool->pure ? describe_work(tool, arguments) : NULL;
     bool known = false;
     ap_status status = tool->pure && !work ? ap__fail(call->err, AP_E_MEMORY, tool->name, "no memory for a call")
-                                           : use_known(tool, call, work, &known);
+                                           : ap__turns_known(&tool->set->turns, call, tool->name, work, &known);
     if (status == AP_OK && !known)
         return start(tool, call, arguments, work);
     json_decref(arguments);
@@ -333,7 +309,6 @@ static void set_free(void *object)
     }
     pthread_mutex_destroy(&set->lock);
     ap__mcp_free(set->server);
-    ap__result_cache_free(set->cache);
     ap__turns_deinit(&set->turns);
     ap__arena_deinit(&set->arena);
     ap__free(set);
@@ -362,7 +337,7 @@ static ap_status fill(struct mcp_set *set, const struct ap_mcp_spec *spec, struc
     json_t *list = NULL;
     AP_TRY(copy_spec(set, spec, err));
     if (spec->pure && spec->pure[0])
-        AP_TRY(ap__result_cache_new(CACHE_BYTES, &set->cache, err));
+        AP_TRY(ap__result_cache_new(CACHE_BYTES, &set->turns.cache, err));
     AP_TRY(new_server(set, &set->server, err));
     AP_TRY(ap__mcp_list(set->server, &list, err));
     ap_status status = add_tools(set, list, err);

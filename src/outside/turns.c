@@ -2,6 +2,7 @@
  *
  *   first -> turn -> turn -> ...      runs: has one of the places; after: waits for another's result */
 #include "outside/turns.h"
+#include "functions/invocation.h"
 
 #include <string.h>
 
@@ -13,6 +14,7 @@ void ap__turns_init(struct ap_turns *turns, int32_t limit)
 
 void ap__turns_deinit(struct ap_turns *turns)
 {
+    ap__result_cache_free(turns->cache);
     pthread_mutex_destroy(&turns->lock);
 }
 
@@ -71,4 +73,40 @@ void ap__turns_leave(struct ap_turns *turns, struct ap_turn *turn)
         if (other->after == turn)
             other->after = NULL;
     pthread_mutex_unlock(&turns->lock);
+}
+
+ap_status ap__turns_known(struct ap_turns *turns, struct ap_invocation *call, const char *function, const char *work,
+                          bool *known)
+{
+    char *text = NULL;
+    *known = false;
+    if (!turns->cache || !work)
+        return AP_OK;
+    AP_TRY(ap__result_cache_find(turns->cache, function, work, &text, call->err));
+    *known = text != NULL;
+    ap_status status = text ? ap_result_text(call, "%s", text) : AP_OK;
+    ap__free(text);
+    return status;
+}
+
+ap_status ap__turn_ask(struct ap_turns *turns, struct ap_turn *turn, struct ap_invocation *call, const char *function,
+                       bool *known, bool *go)
+{
+    *known = *go = false;
+    if (ap__turn_follows(turns, turn)) {
+        turn->followed = true;
+        return AP_OK;
+    }
+    if (turn->followed) {
+        turn->followed = false;
+        AP_TRY(ap__turns_known(turns, call, function, turn->work, known));
+    }
+    *go = !*known && ap__turn_comes(turns, turn);
+    return AP_OK;
+}
+
+void ap__turn_wait(struct ap_turns *turns, struct ap_turn *turn, struct ap_waiter *waiter)
+{
+    if (!ap__turn_follows(turns, turn) && (turn->followed || ap__turn_comes(turns, turn)))
+        ap__waiter_until(waiter, 0);
 }
