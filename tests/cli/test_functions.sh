@@ -59,7 +59,7 @@ say() {
 }
 expect_ok "a task's functions are tools for other agents" bash -c \
     "$(declare -f say); say | '$AP' mcp examples/functions/words.yaml"
-expect_out '{"content":[{"text":"4","type":"text"}],"isError":false}'
+expect_out '{"content":[{"type":"text","text":"4"}],"isError":false}'
 
 # the document shows the files as they are
 shown() { # file; every line of it but comments stands in the document, indented
