@@ -29,5 +29,7 @@ double ap__json_f64_or(const json_t *obj, const char *key, double otherwise);
 bool ap__json_bool_or(const json_t *obj, const char *key, bool otherwise);
 /* Serialise compactly, keys sorted, UTF-8 kept; ap__free-able or NULL. */
 char *ap__json_dump(const json_t *value);
+/* ... keys in the order in which they were set. */
+char *ap__json_dump_in_order(const json_t *value);
 
 #endif

@@ -122,6 +122,7 @@ static ap_status open_model(struct gold_training *g, struct ap_err *err)
                                   .max_tokens = (int32_t)max_tokens, .dtype_knob = "--base-dtype",
                                   .tokens_knob = "--max-tokens"};
     AP_TRY(ap__base_dtype_read(base_dtype, plan.dtype_knob, &plan.options, err));
+    AP_TRY(ap__memory_plan_adapter(&plan, adapter, err));
     AP_TRY(ap__model_open(g->dir, NULL, &g->model, err));
     AP_TRY(ap__memory_admit(g->dir, &plan, &g->model, err));
     if (adapter != NULL)

@@ -11,6 +11,7 @@
 #ifndef AP_LLM_H
 #define AP_LLM_H
 
+#include "base/waiter.h"
 #include "functions/registry.h"
 #include "model/sampler.h"
 #include "model/session.h"
@@ -90,6 +91,8 @@ struct ap_llm_ops {
     ap_status (*submit)(struct ap_llm *llm, const struct ap_request *request, struct ap_err *err);
     /* Advance the work and return up to cap completions; *n may be 0 while busy. */
     ap_status (*poll)(struct ap_llm *llm, struct ap_completion *out, int32_t cap, int32_t *n, struct ap_err *err);
+    /* What poll is waiting for, when it has nothing to do by itself; NULL: poll always makes progress. */
+    void (*wait)(struct ap_llm *llm, struct ap_waiter *waiter);
     /* The conversation will not be continued as it is: drop its branch, cached rows and a request that has not
      * completed.  Idempotent; submitting the conversation again starts afresh. */
     void (*release)(struct ap_llm *llm, struct ap_conversation *conversation);

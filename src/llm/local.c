@@ -200,6 +200,7 @@ static ap_status open_model(struct ap_local *l, const struct ap_local_options *o
 {
     struct ap_memory_plan plan = {.dtype_knob = options->dtype_knob, .cache_knob = options->cache_knob};
     AP_TRY(ap__base_dtype_read(options->base_dtype, options->dtype_knob, &plan.options, err));
+    AP_TRY(ap__memory_plan_adapter(&plan, options->adapter, err));
     AP_TRY(ap__model_open(options->dir, NULL, &l->model, err));
     l->max_tokens = options->max_tokens > 0 ? options->max_tokens : default_rows(ap__model_config(l->model));
     plan.cache_tokens = l->max_tokens;

@@ -52,6 +52,8 @@ ap_status ap__model_add_lora(struct ap_model *m, const struct ap_lora_config *lo
 /* PEFT folder: adapter_config.json + adapter_model.safetensors (peft_config.h says what of it is supported).  Loaded
  * is also a .gguf file of an adapter. */
 ap_status ap__lora_load(struct ap_model *m, const char *dir, struct ap_err *err) AP_MUST_CHECK;
+/* How many numbers such an adapter has, and its largest rank; no model is needed. */
+ap_status ap__lora_measure(const char *dir, int64_t *numbers, int32_t *rank, struct ap_err *err) AP_MUST_CHECK;
 ap_status ap__lora_save(const struct ap_model *m, const char *dir, const char *base_name, struct ap_err *err) AP_MUST_CHECK;
 /* With an adapter attached: compute as if it were absent (the DPO reference), or with it. */
 void ap__model_use_adapter(struct ap_model *m, bool use);

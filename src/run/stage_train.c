@@ -270,6 +270,7 @@ static ap_status open_student(const struct ap_run *run, struct ap_model **out, s
     struct ap_memory_plan plan = {.mode = AP_LORA, .lora = train->lora, .max_tokens = (int32_t)train->max_tokens,
                                   .dtype_knob = "base_dtype:", .tokens_knob = "max_tokens:"};
     AP_TRY(ap__base_dtype_read(run->recipe.student.base_dtype, plan.dtype_knob, &plan.options, err));
+    AP_TRY(ap__memory_plan_adapter(&plan, run->recipe.student.adapter, err));
     AP_TRY(ap__model_open(run->student, NULL, out, err));
     return ap__memory_admit(run->student, &plan, out, err);
 }
