@@ -156,7 +156,7 @@ static ap_status advance(struct agent *a, const struct ap_completion *c, struct 
     case AP_FINISH_LENGTH: return cut_off(a, s, c, err);
     case AP_FINISH_ERROR: break;
     }
-    return finish(a, s, AP_END_CONTEXT, err);
+    return finish(a, s, c->lost ? AP_END_LOST : AP_END_CONTEXT, err);
 }
 
 static ap_status fill(struct agent *a, const struct ap_agent_job *jobs, int32_t n, int32_t *next, struct ap_err *err)
@@ -178,6 +178,12 @@ static ap_status run_all(struct agent *a, const struct ap_agent_job *jobs, int32
         AP_TRY(a->llm->ops->poll(a->llm, completion, POLL_MAX, &count, err));
         for (int32_t i = 0; i < count; i++)
             AP_TRY(advance(a, &completion[i], err));
+        if (count == 0 && a->llm->ops->wait) {
+            struct ap_waiter waiter;
+            ap__waiter_init(&waiter);
+            a->llm->ops->wait(a->llm, &waiter);
+            ap__waiter_wait(&waiter);
+        }
     }
     return AP_OK;
 }
@@ -189,7 +195,7 @@ ap_status ap__agent_run(struct ap_llm *llm, const struct ap_agent_config *config
     a.slots = config->in_flight < n ? config->in_flight : n;
     if (a.slots < 1)
         a.slots = 1;
-    AP_TRY(ap__prompt_prefix(config, llm->tmpl, &a.prefix, err));
+    AP_TRY(ap__prompt_prefix_for(config, llm, &a.prefix, err));
     a.slot = ap__alloc_array((size_t)a.slots, sizeof *a.slot);
     ap_status status = a.slot ? run_all(&a, jobs, n, err)
                               : ap__fail(err, AP_E_MEMORY, NULL, "no memory for %d chains in flight", a.slots);

@@ -50,6 +50,9 @@ ap_status ap__agent_run(struct ap_llm *llm, const struct ap_agent_config *config
  * bootstrap calls; AP_E_ARG when one of them is an error. */
 ap_status ap__prompt_prefix(const struct ap_agent_config *config, const struct ap_template *tmpl,
                             struct ap_conversation *out, struct ap_err *err) AP_MUST_CHECK;
+/* The same for an llm, which may have no template. */
+ap_status ap__prompt_prefix_for(const struct ap_agent_config *config, const struct ap_llm *llm,
+                                struct ap_conversation *out, struct ap_err *err) AP_MUST_CHECK;
 /* The conversation before the first call: prefix, then the question.  Gold chains for SFT are rendered from the
  * same function, so both agree token by token. */
 ap_status ap__prompt_build(const struct ap_agent_config *config, const struct ap_template *tmpl, const char *question,
