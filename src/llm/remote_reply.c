@@ -42,7 +42,7 @@ static bool mentions(const char *text, const char *const *words, size_t n)
 
 static enum ap_fate judge_failure(const struct ap_reply *reply, char *why)
 {
-    if (reply->too_large) {
+    if (reply->too_large || reply->result == CURLE_OUT_OF_MEMORY) { /* so it says of header lines beyond its ceiling */
         snprintf(why, AP_REPLY_WHY, "the server's answer is too large");
         return AP_FATE_LOST;
     }
@@ -50,8 +50,7 @@ static enum ap_fate judge_failure(const struct ap_reply *reply, char *why)
     switch (reply->result) {
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_URL_MALFORMAT:
-    case CURLE_OUT_OF_MEMORY: return AP_FATE_STOP;
+    case CURLE_URL_MALFORMAT: return AP_FATE_STOP;
     default: return AP_FATE_AGAIN;
     }
 }

@@ -586,15 +586,12 @@ static bool put_out(struct connection *c)
 
 static void welcome(int listening)
 {
-    int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), yes = 1;
-    if (fd < 0 || conns == MAX_CONNECTIONS) {
-        if (fd >= 0)
-            close(fd);
-        return;
+    int fd, yes = 1;
+    while (conns < MAX_CONNECTIONS && (fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+        conn[conns++] = (struct connection){.fd = fd, .in = calloc(1, 1)};
+        count.connections++;
     }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    conn[conns++] = (struct connection){.fd = fd, .in = calloc(1, 1)};
-    count.connections++;
 }
 
 static void serve(int listening)
