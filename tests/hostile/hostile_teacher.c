@@ -459,7 +459,7 @@ static void on_count(struct connection *c)
 {
     char text[512];
     snprintf(text, sizeof text, "{\"requests\":%ld,\"good\":%ld,\"failed\":%ld,\"twice\":%ld,\"prompt\":%ld,\"cached\":%ld,"
-             "\"completion\":%ld,\"connections\":%ld,\"keys\":%ld,\"peak\":%ld}", count.requests, count.good, count.failed,
+             "\"completion\":%ld,\"connections\":%ld,\"keys\":%ld,\"peak\":%ld}\n", count.requests, count.good, count.failed,
              count.twice, count.prompt, count.cached, count.completion, count.connections, count.keys, count.peak);
     ok(c, text);
 }
