@@ -505,7 +505,7 @@ static void take_request(struct connection *c)
     } else if (strncmp(path, "GET /reset", 10) == 0) {
         memset(&count, 0, sizeof count);
         memset(seen, 0, sizeof seen);
-        ok(c, "{}");
+        ok(c, "{}\n");
     } else if (strstr(path, "/chat/completions")) {
         on_completion(c, path, c->in, end + 4, len);
     } else {
