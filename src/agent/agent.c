@@ -190,7 +190,7 @@ static ap_status settle(struct agent *a, const struct ap_completion *c, struct a
     case AP_FINISH_LENGTH: return cut_off(a, s, c, err);
     case AP_FINISH_ERROR: break;
     }
-    return finish(a, s, AP_END_CONTEXT, err);
+    return finish(a, s, c->lost ? AP_END_LOST : AP_END_CONTEXT, err);
 }
 
 /* ---- waiting ---- */
@@ -290,7 +290,7 @@ ap_status ap__agent_run(struct ap_llm *llm, const struct ap_agent_config *config
     a.slots = config->in_flight < n ? config->in_flight : n;
     if (a.slots < 1)
         a.slots = 1;
-    AP_TRY(ap__prompt_prefix(config, llm->tmpl, &a.prefix, err));
+    AP_TRY(ap__prompt_prefix_for(config, llm, &a.prefix, err));
     a.slot = ap__alloc_array((size_t)a.slots, sizeof *a.slot);
     ap_status status = a.slot ? run_all(&a, jobs, n, err)
                               : ap__fail(err, AP_E_MEMORY, NULL, "no memory for %d chains in flight", a.slots);

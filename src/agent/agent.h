@@ -65,6 +65,9 @@ ap_status ap__agent_run(struct ap_llm *llm, const struct ap_agent_config *config
  * bootstrap calls; AP_E_ARG when one of them is an error. */
 ap_status ap__prompt_prefix(const struct ap_agent_config *config, const struct ap_template *tmpl,
                             struct ap_conversation *out, struct ap_err *err) AP_MUST_CHECK;
+/* The same for an llm, which may have no template. */
+ap_status ap__prompt_prefix_for(const struct ap_agent_config *config, const struct ap_llm *llm,
+                                struct ap_conversation *out, struct ap_err *err) AP_MUST_CHECK;
 /* Tokens of a whole given chain of calls, as they would stand in a live chain: each call is run in a fresh
  * environment, its observation appended before the next call; the last call ends the tokens.  *ok is false when a
  * call is an error observation or one follows Answer.  Used for gold chains and those of other models, whose calls

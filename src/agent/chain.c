@@ -17,6 +17,7 @@ const char *ap__end_text(enum ap_end e)
         [AP_END_BAD_CALLS] = "too many bad calls",
         [AP_END_LENGTH] = "call too long",
         [AP_END_CONTEXT] = "context full",
+        [AP_END_LOST] = "no answer from the server",
     };
     return text[e];
 }

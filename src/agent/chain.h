@@ -9,8 +9,9 @@
 enum ap_verdict { AP_CORRECT, AP_INCORRECT, AP_INVALID };
 const char *ap__verdict_text(enum ap_verdict v); /* "correct" ... */
 
-/* Why a chain ended, for the report's failure kinds. */
-enum ap_end { AP_END_ANSWER, AP_END_STEPS, AP_END_BAD_CALLS, AP_END_LENGTH, AP_END_CONTEXT };
+/* Why a chain ended, for the report's failure kinds.  A lost chain is none of the model's doing: it got no answer
+ * from the llm, is never stored and counts for nothing. */
+enum ap_end { AP_END_ANSWER, AP_END_STEPS, AP_END_BAD_CALLS, AP_END_LENGTH, AP_END_CONTEXT, AP_END_LOST };
 const char *ap__end_text(enum ap_end e); /* "answer", "too many steps", ... */
 
 struct ap_step {

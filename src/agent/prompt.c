@@ -17,24 +17,36 @@
 
 #define ONE_CALL "Every message of yours is exactly one function call. Its result follows, then the next call is yours. "
 
-/* How a chain goes, for models that were not taught it; our own know. */
-static const char *rules_for(const struct ap_template *tmpl)
+/* How functions and calls are shown to a model. */
+struct manner {
+    enum ap_call_form form;
+    bool explain;
+};
+
+static struct manner manner_of(const struct ap_template *tmpl)
 {
-    if (tmpl == NULL || ap__template_ours(tmpl))
+    return tmpl ? (struct manner){.form = ap__template_form(tmpl), .explain = !ap__template_ours(tmpl)}
+                : (struct manner){.form = AP_FORM_TEXT};
+}
+
+/* How a chain goes, for models that were not taught it; our own know. */
+static const char *rules_for(struct manner manner)
+{
+    if (!manner.explain)
         return "";
-    return ap__template_form(tmpl) == AP_FORM_TEXT
+    return manner.form == AP_FORM_TEXT
                ? ONE_CALL "Write nothing but the call, like the examples below; call Answer when you are done.\n"
                : ONE_CALL "Call Answer when you are done.";
 }
 
-static ap_status add_system(const struct ap_agent_config *config, const struct ap_template *tmpl,
-                            struct ap_conversation *out, struct ap_err *err)
+static ap_status add_system(const struct ap_agent_config *config, struct manner manner, struct ap_conversation *out,
+                            struct ap_err *err)
 {
     struct ap_buf text;
     ap__buf_init(&text, 0);
     ap__buf_puts(&text, config->prompt);
     ap__buf_putc(&text, '\n');
-    ap__buf_puts(&text, rules_for(tmpl));
+    ap__buf_puts(&text, rules_for(manner));
     if (out->form == AP_FORM_TEXT)
         ap__registry_help(config->functions, &text);
     ap_status status = text.failed
@@ -45,10 +57,10 @@ static ap_status add_system(const struct ap_agent_config *config, const struct a
 }
 
 /* Functions that the template shows itself. */
-static ap_status add_tools(const struct ap_agent_config *config, const struct ap_template *tmpl,
-                           struct ap_conversation *out, struct ap_err *err)
+static ap_status add_tools(const struct ap_agent_config *config, struct manner manner, struct ap_conversation *out,
+                           struct ap_err *err)
 {
-    out->form = tmpl ? ap__template_form(tmpl) : AP_FORM_TEXT;
+    out->form = manner.form;
     if (out->form == AP_FORM_TEXT)
         return AP_OK;
     out->functions = config->functions;
@@ -84,18 +96,31 @@ static ap_status add_bootstrap(const struct ap_agent_config *config, struct ap_c
     return status;
 }
 
-ap_status ap__prompt_prefix(const struct ap_agent_config *config, const struct ap_template *tmpl,
-                            struct ap_conversation *out, struct ap_err *err)
+static ap_status build_prefix(const struct ap_agent_config *config, struct manner manner, struct ap_conversation *out,
+                              struct ap_err *err)
 {
     *out = (struct ap_conversation){0};
-    ap_status status = add_tools(config, tmpl, out, err);
+    ap_status status = add_tools(config, manner, out, err);
     if (status == AP_OK)
-        status = add_system(config, tmpl, out, err);
+        status = add_system(config, manner, out, err);
     if (status == AP_OK)
         status = add_bootstrap(config, out, err);
     if (status != AP_OK)
         ap__conversation_deinit(out);
     return status;
+}
+
+ap_status ap__prompt_prefix(const struct ap_agent_config *config, const struct ap_template *tmpl,
+                            struct ap_conversation *out, struct ap_err *err)
+{
+    return build_prefix(config, manner_of(tmpl), out, err);
+}
+
+ap_status ap__prompt_prefix_for(const struct ap_agent_config *config, const struct ap_llm *llm,
+                                struct ap_conversation *out, struct ap_err *err)
+{
+    struct manner manner = llm->tmpl ? manner_of(llm->tmpl) : (struct manner){llm->form, llm->explain};
+    return build_prefix(config, manner, out, err);
 }
 
 /* One call of a given chain: its message with tokens, its step, and its observation, yet without tokens. */

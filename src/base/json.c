@@ -8,6 +8,7 @@
 #include "base/file.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The text with .0 behind integers of more digits than an int64 has; strings stay as they are. */
@@ -71,6 +72,38 @@ ap_status ap__json_load(const char *path, json_t **out, struct ap_err *err)
     AP_TRY(ap__map_open(path, &map, err));
     const char *text = map.data ? (const char *)map.data : "";
     ap_status status = ap__json_parse(text, map.size, path, out, err);
+    ap__map_close(&map);
+    return status;
+}
+
+static ap_status visit_line(const char *text, struct ap_json_line *line, ap_json_visit visit, void *user,
+                            struct ap_err *err)
+{
+    json_t *json;
+    AP_TRY(ap__json_parse(text, line->length, line->place, &json, err));
+    line->json = json;
+    ap_status status = visit(user, line, err);
+    json_decref(json);
+    return status;
+}
+
+ap_status ap__json_lines(const char *path, size_t max, ap_json_visit visit, void *user, struct ap_err *err)
+{
+    struct ap_map map;
+    AP_TRY(ap__map_open(path, &map, err));
+    struct ap_map part = map;
+    if (max > 0 && part.size > max)
+        part.size = max;
+    ap_status status = AP_OK;
+    const char *text;
+    size_t next = 0, from = 0, length;
+    for (size_t number = 1; status == AP_OK && ap__map_line(&part, &next, &text, &length); from = next, number++) {
+        char place[sizeof err->place];
+        snprintf(place, sizeof place, "%.200s:%zu", path, number);
+        struct ap_json_line line = {.place = place, .offset = from, .length = length};
+        if (length > 0)
+            status = visit_line(text, &line, visit, user, err);
+    }
     ap__map_close(&map);
     return status;
 }

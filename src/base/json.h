@@ -27,6 +27,14 @@ const char *ap__json_str_or(const json_t *obj, const char *key, const char *othe
 int64_t ap__json_i64_or(const json_t *obj, const char *key, int64_t otherwise);
 double ap__json_f64_or(const json_t *obj, const char *key, double otherwise);
 bool ap__json_bool_or(const json_t *obj, const char *key, bool otherwise);
+/* The first max bytes (0 = all) of a JSONL file, value by value; empty lines are left out.  A failure of the visitor ends the walk and is returned. */
+struct ap_json_line {
+    const json_t *json;
+    const char *place;     /* "FILE:LINE" */
+    size_t offset, length; /* of the line in the file, in bytes */
+};
+typedef ap_status (*ap_json_visit)(void *user, const struct ap_json_line *line, struct ap_err *err);
+ap_status ap__json_lines(const char *path, size_t max, ap_json_visit visit, void *user, struct ap_err *err) AP_MUST_CHECK;
 /* Serialise compactly, keys sorted, UTF-8 kept; ap__free-able or NULL. */
 char *ap__json_dump(const json_t *value);
 /* ... keys in the order in which they were set. */

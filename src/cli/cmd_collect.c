@@ -1,6 +1,11 @@
 /* cmd_collect.c - `apprentice collect`: the chains of a run, from teacher and student. */
 #include "cli/stage.h"
 
+static const struct ap_option options[] = {
+    AP_TEACHER_OPTIONS,
+    AP_OPTION_END,
+};
+
 static int run(int argc, char **argv)
 {
     return ap__stage_command(&ap__cmd_collect, argc, argv, ap__run_collect);
@@ -9,7 +14,9 @@ static int run(int argc, char **argv)
 const struct ap_command ap__cmd_collect = {
     .name = "collect",
     .summary = "sample the chains of a run that are still missing",
-    .usage = "RUN_FOLDER",
-    .example = "apprentice collect runs/demo-1",
+    .usage = "RUN_FOLDER [--budget X] [--teacher-url URL] [--replay FILE]",
+    .options = options,
+    .example = "apprentice collect runs/demo-1\n"
+               "apprentice collect runs/remote-1 --budget 20     # go on with more money",
     .run = run,
 };

@@ -1,6 +1,6 @@
 /* cmd_eval.c - `apprentice eval`: a run's evaluations, or one model on one task or file. */
-#include "base/data.h"
 #include "base/progress.h"
+#include "cli/remote_options.h"
 #include "cli/stage.h"
 #include "run/evaluate_model.h"
 
@@ -29,6 +29,7 @@ static const struct ap_option options[] = {
     AP_OPTION_INT("in-flight", 1, 4096, &in_flight, "chains at once (default: 128)"),
     AP_OPTION_STR("out", "FILE", &out_path, "write the outcome of every problem, for `apprentice compare`"),
     AP_OPTION_FLAG("json", &as_json, "the last line is an object of counts"),
+    AP_REMOTE_OPTIONS,
     AP_OPTION_END,
 };
 
@@ -68,9 +69,11 @@ static void print_text(const struct ap_results *results, const struct ap_rates *
     if (rates->samples > 0)
         printf("drawn at temperature %g: %lld of %lld chains (mean rate %.1f %%)\n", temperature,
                (long long)rates->successes, (long long)rates->samples, 100.0 * rates->rate);
-    for (int e = 0; e <= AP_END_CONTEXT; e++)
+    for (int e = 0; e <= AP_END_LOST; e++)
         if (rates->ends[e] > 0)
             printf("  wrong, ended by %s: %lld\n", ap__end_text((enum ap_end)e), (long long)rates->ends[e]);
+    if ((int64_t)results->n > rates->problems)
+        printf("  left out, without an answer from the server: %lld\n", (long long)results->n - (long long)rates->problems);
     printf("%lld tokens generated in %.1f s (%.0f tokens/s)\n", (long long)tokens, seconds, (double)tokens / seconds);
 }
 
@@ -81,7 +84,8 @@ static ap_status evaluate_problems(struct ap_llm *llm, const struct ap_task *tas
     struct ap_rates rates;
     int64_t tokens = 0;
     double started = ap__now();
-    struct ap_evaluate_options how = {.name = "eval", .model = model, .samples = samples,
+    struct ap_evaluate_options how = {.name = "eval", .model = ap__remote_wanted() ? ap__remote_values.model : model,
+                                      .samples = samples,
                                       .temperature = temperature, .seed = (uint64_t)seed,
                                       .in_flight = (int32_t)in_flight};
     ap_status status = read_problems(task, &problems, err);
@@ -101,29 +105,20 @@ static ap_status evaluate_problems(struct ap_llm *llm, const struct ap_task *tas
     return status;
 }
 
-static ap_status open_llm(const char *dir, struct ap_llm **out, struct ap_err *err)
-{
-    struct ap_local_options how = {.dir = dir, .adapter = adapter, .base_dtype = base_dtype,
-                                   .max_tokens = (int32_t)cache_tokens, .dtype_knob = "--base-dtype",
-                                   .cache_knob = "--cache-tokens"};
-    return ap__llm_local_open(&how, out, err);
-}
-
 static ap_status evaluate_one(struct ap_err *err)
 {
     struct ap_task *task = NULL;
     struct ap_llm *llm = NULL;
-    char *dir = NULL;
+    struct ap_local_options local = {.dir = model, .adapter = adapter, .base_dtype = base_dtype,
+                                     .max_tokens = (int32_t)cache_tokens};
     ap_status status = ap__task_open(task_name, &task, err);
     if (status == AP_OK)
-        status = ap__data_find(model, &dir, err);
-    if (status == AP_OK)
-        status = open_llm(dir, &llm, err);
+        status = ap__model_open_either(&local, &llm, err);
     if (status == AP_OK)
         status = evaluate_problems(llm, task, err);
+    ap__remote_print_usage(llm);
     if (llm != NULL)
         llm->ops->free(llm);
-    ap__free(dir);
     ap__task_free(task);
     return status;
 }
@@ -144,6 +139,7 @@ static int run(int argc, char **argv)
     if (ap__run_open(args.v[0], &opened, &err) != AP_OK)
         return ap__cli_fail(&err);
     opened.say = ap__stage_say;
+    opened.overrides = (struct ap_run_overrides){.url = ap__remote_values.url, .replay = ap__remote_values.replay};
     return ap__stage_close(&opened, evaluate_run(&opened, &err), &err) == AP_OK ? AP_EXIT_OK : ap__cli_fail(&err);
 }
 
@@ -154,6 +150,7 @@ const struct ap_command ap__cmd_eval = {
     .options = options,
     .example = "apprentice eval runs/demo-1\n"
                "apprentice eval --task fol-entailment --model models/student --adapter runs/demo-1/dpo \\\n"
-               "    --problems ProntoQA-dev.json --json",
+               "    --problems ProntoQA-dev.json --json\n"
+               "apprentice eval --task math-word --url http://localhost:8000/v1 --remote-model Qwen/Qwen3-8B --style tools",
     .run = run,
 };

@@ -15,6 +15,7 @@ static int64_t seed = -1;
 static const struct ap_option options[] = {
     AP_OPTION_STR("out", "DIR", &out_dir, "the run's folder; one that exists is continued (default: runs/NAME-SEED)"),
     AP_OPTION_INT("seed", -1, INT64_MAX, &seed, "instead of the recipe's seed"),
+    AP_TEACHER_OPTIONS,
     AP_OPTION_END,
 };
 
@@ -43,6 +44,7 @@ static ap_status run_recipe(const char *name, const char **dir, char *buffer, si
         status = ap__run_create(*dir, path, seed, &run, err);
     if (status == AP_OK) {
         run.say = ap__stage_say;
+        run.overrides = ap__stage_overrides;
         status = ap__stage_close(&run, ap__run_all(&run, err), err);
     }
     ap__free(path);

@@ -5,9 +5,9 @@
  *        36
  *     2  Answer(value=36)
  *     Answer: 36 */
-#include "base/data.h"
 #include "base/progress.h"
 #include "cli/command.h"
+#include "cli/remote_options.h"
 #include "tasks/task.h"
 
 #include <stdio.h>
@@ -33,6 +33,7 @@ static const struct ap_option options[] = {
     AP_OPTION_INT("problem", 1, 100000000, &problem_number, "instead of a question: the task's held-out problem 1, 2, ..."),
     AP_OPTION_GROUP("Output"),
     AP_OPTION_FLAG("json", &as_json, "print the chain as one JSON object"),
+    AP_REMOTE_OPTIONS,
     AP_OPTION_END,
 };
 
@@ -150,32 +151,23 @@ static ap_status solve(const struct ap_task *task, struct ap_llm *llm, const cha
     return status;
 }
 
-static ap_status open_llm(const char *dir, struct ap_llm **out, struct ap_err *err)
-{
-    struct ap_local_options how = {.dir = dir, .adapter = adapter, .base_dtype = base_dtype,
-                                   .max_tokens = (int32_t)cache_tokens, .dtype_knob = "--base-dtype",
-                                   .cache_knob = "--cache-tokens"};
-    return ap__llm_local_open(&how, out, err);
-}
-
 static ap_status solve_task(const char *name, const char *question, struct ap_err *err)
 {
     struct ap_task *task = NULL;
     struct ap_llm *llm = NULL;
     struct ap_problems problems = {0};
-    char *dir = NULL;
+    struct ap_local_options local = {.dir = model, .adapter = adapter, .base_dtype = base_dtype,
+                                     .max_tokens = (int32_t)cache_tokens};
     ap_status status = ap__task_open(name, &task, err);
     if (status == AP_OK && !question)
         status = ap__task_problems(task, AP_HELDOUT, (uint64_t)seed, problem_number - 1, 1, &problems, err);
     if (status == AP_OK)
-        status = ap__data_find(model, &dir, err);
-    if (status == AP_OK)
-        status = open_llm(dir, &llm, err);
+        status = ap__model_open_either(&local, &llm, err);
     if (status == AP_OK)
         status = solve(task, llm, question ? question : problems.item[0].question, question ? NULL : problems.item, err);
+    ap__remote_print_usage(llm);
     if (llm)
         llm->ops->free(llm);
-    ap__free(dir);
     ap__problems_deinit(&problems);
     ap__task_free(task);
     return status;
@@ -200,6 +192,8 @@ const struct ap_command ap__cmd_solve = {
     .usage = "TASK \"QUESTION\" | TASK --problem N [--model DIR] [--adapter DIR] [--temperature X] [--json]",
     .options = options,
     .example = "apprentice solve math-word \"Ann has 3 boxes with 12 eggs each. How many eggs has she?\"\n"
-               "apprentice solve fol-entailment --problem 7 --model models/teacher",
+               "apprentice solve fol-entailment --problem 7 --model models/teacher\n"
+               "apprentice solve math-word --problem 7 --url https://api.openai.com/v1 --remote-model gpt-4.1-mini \\\n"
+               "    --key-env OPENAI_API_KEY --style tools",
     .run = run,
 };

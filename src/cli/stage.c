@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+struct ap_run_overrides ap__stage_overrides;
+
 void ap__stage_say(const char *line)
 {
     fprintf(stderr, "%s\n", line);
@@ -30,6 +32,7 @@ int ap__stage_command(const struct ap_command *command, int argc, char **argv,
     if (ap__run_open(args.v[0], &run, &err) != AP_OK)
         return ap__cli_fail(&err);
     run.say = ap__stage_say;
+    run.overrides = ap__stage_overrides;
     if (ap__stage_close(&run, stage(&run, &err), &err) != AP_OK)
         return ap__cli_fail(&err);
     return AP_EXIT_OK;

@@ -44,7 +44,7 @@ struct ap_rates {
     int64_t samples, successes;       /* drawn chains; of them correct */
     double rate;                      /* mean over problems of successes/samples; NaN without samples */
     struct ap_interval greedy;        /* Wilson 95 % of greedy_correct / problems */
-    int64_t ends[AP_END_CONTEXT + 1]; /* greedy chains that were not correct, by how they ended
+    int64_t ends[AP_END_LOST + 1]; /* greedy chains that were not correct, by how they ended
                                          (AP_END_ANSWER = a wrong answer) */
 };
 void ap__results_rates(const struct ap_results *results, struct ap_rates *out);

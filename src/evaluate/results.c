@@ -133,7 +133,7 @@ ap_status ap__results_from_store(struct ap_store *store, const char *actor, cons
 /* Words of the file; they never change. */
 static const char *const end_words[] = {
     [AP_END_ANSWER] = "answer", [AP_END_STEPS] = "steps",     [AP_END_BAD_CALLS] = "bad-calls",
-    [AP_END_LENGTH] = "length", [AP_END_CONTEXT] = "context",
+    [AP_END_LENGTH] = "length", [AP_END_CONTEXT] = "context", [AP_END_LOST] = "lost",
 };
 
 static json_t *outcome_to_json(const struct ap_outcome *o)
@@ -191,7 +191,7 @@ static ap_status read_greedy(const json_t *json, const char *place, struct ap_ou
     o->has_greedy = true;
     const char *verdict = ap__json_str_or(json, "verdict", "incorrect"), *end = ap__json_str_or(json, "end", "answer");
     o->verdict = json_is_true(greedy) ? AP_CORRECT : strcmp(verdict, "invalid") == 0 ? AP_INVALID : AP_INCORRECT;
-    for (int e = AP_END_ANSWER; e <= AP_END_CONTEXT; e++)
+    for (int e = AP_END_ANSWER; e <= AP_END_LOST; e++)
         if (strcmp(end, end_words[e]) == 0)
             o->end = (enum ap_end)e;
     return AP_OK;

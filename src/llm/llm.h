@@ -3,8 +3,8 @@
  *     agent --submit(request)--> llm --poll()--> completions   (hundreds in flight)
  *
  * local   batches all live conversations in one decode step over the session's token tree
- * replay  answers from a recorded file
- * (remote HTTP endpoints implement the same table.)
+ * remote  asks an HTTP endpoint, hundreds of requests at once (remote.h)
+ * replay  answers from a file of conversations
  *
  * A conversation grows by messages.  A local model also records the token ids
  * and roles as they are decided, and those are what training uses later. */
@@ -73,6 +73,8 @@ struct ap_request {
     int32_t stop_count;
 };
 enum ap_finish { AP_FINISH_STOP, AP_FINISH_LENGTH, AP_FINISH_ERROR };
+const char *ap__finish_text(enum ap_finish finish); /* "stop", "length", "error": words of files, they never change */
+bool ap__finish_read(const char *text, enum ap_finish *out);
 struct ap_completion {
     uint64_t id;
     enum ap_finish finish;
@@ -80,16 +82,20 @@ struct ap_completion {
                          conversation as it was submitted */
     int32_t prompt_tokens, new_tokens;
     char error[160];  /* when AP_FINISH_ERROR (for example: context longer than the model's) */
+    bool lost;        /* ... and the model never saw the request: says nothing about it */
 };
 
 struct ap_llm {
     const struct ap_llm_ops *ops;
     const struct ap_template *tmpl; /* of a model with tokens of its own; else NULL */
+    enum ap_call_form form;         /* without a template: how calls are said */
+    bool explain;                   /* ... and whether the prompt tells how a chain goes */
+    bool independent;               /* an answer depends on its request alone, not on what is asked beside it */
 };
 struct ap_llm_ops {
-    const char *kind; /* "local", "replay" */
+    const char *kind; /* "local", "remote", "replay" */
     ap_status (*submit)(struct ap_llm *llm, const struct ap_request *request, struct ap_err *err);
-    /* Advance the work and return up to cap completions; *n may be 0 while busy. */
+    /* Advance the work and return up to cap completions; *n may be 0 while busy.  Never waits. */
     ap_status (*poll)(struct ap_llm *llm, struct ap_completion *out, int32_t cap, int32_t *n, struct ap_err *err);
     /* What poll is waiting for, when it has nothing to do by itself; NULL: poll always makes progress. */
     void (*wait)(struct ap_llm *llm, struct ap_waiter *waiter);

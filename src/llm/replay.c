@@ -6,7 +6,6 @@
  * answers to the same conversation are its samples: the request's random stream
  * chooses, greedy takes the first.  "finish": "length" or "error" ends the answer
  * that way.  Completions come in the order of submission. */
-#include "base/file.h"
 #include "base/json.h"
 #include "llm/llm.h"
 
@@ -76,13 +75,9 @@ static ap_status read_role(const json_t *message, const char *place, enum ap_rol
 
 static ap_status read_finish(const json_t *json, const char *place, enum ap_finish *out, struct ap_err *err)
 {
-    static const char *const names[] = {"stop", "length", "error"};
     const char *name = ap__json_str_or(json, "finish", "stop");
-    for (int f = 0; f < 3; f++)
-        if (strcmp(name, names[f]) == 0) {
-            *out = (enum ap_finish)f;
-            return AP_OK;
-        }
+    if (ap__finish_read(name, out))
+        return AP_OK;
     return ap__fail(err, AP_E_FORMAT, place, "`finish` must be stop, length or error, got `%s`", name);
 }
 
@@ -102,9 +97,11 @@ static ap_status read_key(const json_t *json, const char *place, struct ap_buf *
     return AP_OK;
 }
 
-static ap_status read_record(struct replay *r, const json_t *json, const char *place, struct ap_err *err)
+static ap_status read_record(void *user, const struct ap_json_line *line, struct ap_err *err)
 {
-    const char *answer;
+    struct replay *r = user;
+    const json_t *json = line->json;
+    const char *place = line->place, *answer;
     struct record record = {.line = r->n};
     AP_TRY(ap__json_str(json, "answer", place, &answer, err));
     AP_TRY(read_finish(json, place, &record.finish, err));
@@ -127,30 +124,9 @@ static ap_status read_record(struct replay *r, const json_t *json, const char *p
     return status;
 }
 
-static ap_status read_line(struct replay *r, const char *line, size_t len, const char *place, struct ap_err *err)
-{
-    json_t *json;
-    if (len == 0)
-        return AP_OK;
-    AP_TRY(ap__json_parse(line, len, place, &json, err));
-    ap_status status = read_record(r, json, place, err);
-    json_decref(json);
-    return status;
-}
-
 static ap_status read_file(struct replay *r, const char *path, struct ap_err *err)
 {
-    struct ap_map map;
-    AP_TRY(ap__map_open(path, &map, err));
-    ap_status status = AP_OK;
-    const char *line;
-    size_t offset = 0, len, number = 0;
-    while (status == AP_OK && ap__map_line(&map, &offset, &line, &len)) {
-        char place[256];
-        snprintf(place, sizeof place, "%s:%zu", path, ++number);
-        status = read_line(r, line, len, place, err);
-    }
-    ap__map_close(&map);
+    ap_status status = ap__json_lines(path, 0, read_record, r, err);
     if (status == AP_OK && r->n > 1)
         qsort(r->record, r->n, sizeof *r->record, compare_records);
     return status;

@@ -4,6 +4,7 @@
 #include "outside/functions_yaml.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "base/yaml_json.h"
 #include "outside/command_function.h"
 #include "outside/mcp_functions.h"
 #include "outside/plugin.h"
@@ -30,48 +31,13 @@ static ap_status no_memory(struct entry *e)
     return ap__fail(e->err, AP_E_MEMORY, e->doc->path, "no memory for a function");
 }
 
-/* ---- YAML as JSON ---- */
-
-static json_t *scalar_to_json(const struct ap_yaml *node)
-{
-    int64_t whole;
-    double number;
-    if (node->quoted)
-        return json_string(node->text);
-    if (!strcmp(node->text, "null") || !strcmp(node->text, "~") || !node->text[0])
-        return json_null();
-    if (!strcmp(node->text, "true") || !strcmp(node->text, "false"))
-        return json_boolean(node->text[0] == 't');
-    if (ap__parse_i64(node->text, &whole))
-        return json_integer(whole);
-    return ap__parse_f64(node->text, &number) ? json_real(number) : json_string(node->text);
-}
-
-/* A new reference; NULL = out of memory. */
-static json_t *to_json(const struct ap_yaml *node)
-{
-    if (node->kind == AP_YAML_SCALAR)
-        return scalar_to_json(node);
-    json_t *out = node->kind == AP_YAML_LIST ? json_array() : json_object();
-    for (int32_t i = 0; out && i < node->count; i++) {
-        json_t *child = to_json(node->child[i]);
-        int failed = node->kind == AP_YAML_LIST ? json_array_append_new(out, child)
-                                                : json_object_set_new(out, node->child[i]->key, child);
-        if (failed) {
-            json_decref(out);
-            return NULL;
-        }
-    }
-    return out;
-}
-
 /* {text: string, least: {type: integer, default: 1}}: what has no default is required. */
 static json_t *short_schema(const struct ap_yaml *map)
 {
     json_t *properties = json_object(), *required = json_array();
     for (int32_t i = 0; i < map->count; i++) {
         const struct ap_yaml *node = map->child[i];
-        json_t *schema = to_json(node);
+        json_t *schema = ap__yaml_to_json(node);
         if (json_is_string(schema)) { /* a type alone */
             json_t *typed = json_pack("{s:o}", "type", schema);
             schema = typed;
@@ -94,7 +60,7 @@ static ap_status read_schema(struct entry *e, json_t **out)
     if (!map)
         *out = json_pack("{s:s, s:{}}", "type", "object", "properties");
     else
-        *out = properties && properties->kind == AP_YAML_MAP ? to_json(map) : short_schema(map);
+        *out = properties && properties->kind == AP_YAML_MAP ? ap__yaml_to_json(map) : short_schema(map);
     return *out ? AP_OK : no_memory(e);
 }
 

@@ -55,6 +55,7 @@ struct ap_report {
     struct ap_names provenance;   /* "teacher>student" ... */
     int64_t *provenance_count;    /* (provenance.n,) */
     json_t *dpo, *sft;            /* metrics by step, arrays */
+    json_t *usage;                /* what asking a remote teacher has come to, or NULL */
     int64_t tokens_tree, tokens_flat; /* of the DPO training */
     struct ap_stage *stage;       /* (stages,) */
     size_t stages;

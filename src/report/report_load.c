@@ -209,6 +209,15 @@ static ap_status load_training(struct ap_store *store, struct ap_report *out, st
     return AP_OK;
 }
 
+static ap_status load_usage(struct ap_store *store, struct ap_report *out, struct ap_err *err)
+{
+    char *text = NULL;
+    AP_TRY(ap__store_meta(store, "teacher_usage", &text, err));
+    ap_status status = text ? ap__json_parse(text, strlen(text), "teacher_usage", &out->usage, err) : AP_OK;
+    ap__free(text);
+    return status;
+}
+
 ap_status ap__report_load(struct ap_store *store, struct ap_report *out, struct ap_err *err)
 {
     struct ap_pairs pairs = {0};
@@ -225,6 +234,8 @@ ap_status ap__report_load(struct ap_store *store, struct ap_report *out, struct 
         status = ap__store_each_chain(store, &collected, count_actor, out, err);
     if (status == AP_OK)
         status = load_training(store, out, err);
+    if (status == AP_OK)
+        status = load_usage(store, out, err);
     if (status == AP_OK)
         status = ap__store_stages(store, &out->stage, &out->stages, err);
     ap__pairs_deinit(&pairs);
@@ -268,6 +279,7 @@ void ap__report_free(struct ap_report *report)
     ap__free(report->provenance_count);
     json_decref(report->dpo);
     json_decref(report->sft);
+    json_decref(report->usage);
     ap__free(report->stage);
     *report = (struct ap_report){0};
 }

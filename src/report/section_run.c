@@ -98,15 +98,48 @@ static void put_tokens(struct ap_buf *out, const struct ap_report *report)
                    (double)report->tokens_flat / (double)report->tokens_tree);
 }
 
+static void put_number(struct ap_buf *out, const struct ap_report *report, const char *key, const char *words)
+{
+    int64_t n = ap__json_i64_or(report->usage, key, 0);
+    if (n == 0)
+        return;
+    ap__buf_puts(out, ", ");
+    ap__html_count(out, n);
+    ap__buf_putc(out, ' ');
+    ap__buf_puts(out, words);
+}
+
+/* A remote teacher: what was asked and paid. */
+static void put_usage(struct ap_buf *out, const struct ap_report *report)
+{
+    if (!report->usage)
+        return;
+    double cost = ap__json_f64_or(report->usage, "cost", -1);
+    ap__buf_puts(out, "<p>The teacher answered <b>");
+    ap__html_count(out, ap__json_i64_or(report->usage, "requests", 0));
+    ap__buf_puts(out, " requests</b>");
+    put_number(out, report, "retries", "retries");
+    put_number(out, report, "lost", "requests without an answer (their chains are left out)");
+    put_number(out, report, "prompt_tokens", "tokens read");
+    put_number(out, report, "cached_tokens", "of them from its cache");
+    put_number(out, report, "completion_tokens", "tokens written");
+    put_number(out, report, "estimated", "answers whose tokens are estimated");
+    put_number(out, report, "extra_calls", "calls beside the first of an answer, not used");
+    if (cost >= 0)
+        ap__buf_printf(out, "; at the recipe's prices that cost <b>%.4f</b>", cost);
+    ap__buf_puts(out, ".</p>\n");
+}
+
 static void put_cost(struct ap_buf *out, const struct ap_report *report)
 {
     if (report->stages == 0)
         return;
-    ap__buf_puts(out, "<section><h2>Time</h2><p class=\"intro\">Seconds of work per stage, over all processes that "
+    ap__buf_puts(out, "<section><h2>Time and cost</h2><p class=\"intro\">Seconds of work per stage, over all processes that "
                       "worked on "
                       "this run.</p>\n");
     put_stages(out, report);
     put_tokens(out, report);
+    put_usage(out, report);
     ap__buf_puts(out, "</section>\n");
 }
 

@@ -2,7 +2,9 @@
  *
  *     {"tasks": {NAME: {"problems": n, "teacher": {...}, "before": {...}, "control": {...}, "after": {...},
  *                       "wilcoxon": {"p": p, "p_holm": p, ...}, "mcnemar": {...}, "templates": [...]}},
- *      "pairs": n, "tokens": {"tree": n, "flat": n}, "seconds": {STAGE: s}, "seed": n} */
+ *      "pairs": n, "tokens": {"tree": n, "flat": n}, "seconds": {STAGE: s}, "seed": n,
+ *      "teacher_usage": {"requests": n, "retries": n, "prompt_tokens": n, "completion_tokens": n, "cost": x, ...}}
+ * The last of a remote teacher only. */
 #include "report/report_data.h"
 
 #include <stdlib.h>
@@ -58,8 +60,8 @@ json_t *ap__report_summary(const struct ap_report *report)
         json_object_set_new(tasks, report->task[i].name, task_to_json(&report->task[i]));
     for (size_t i = 0; i < report->stages; i++)
         json_object_set_new(seconds, report->stage[i].name, json_real(report->stage[i].seconds));
-    return json_pack("{s:o, s:I, s:{s:I, s:I}, s:o, s:I, s:s}", "tasks", tasks, "pairs", (json_int_t)report->pairs,
+    return json_pack("{s:o, s:I, s:{s:I, s:I}, s:o, s:I, s:s, s:O*}", "tasks", tasks, "pairs", (json_int_t)report->pairs,
                      "tokens", "tree", (json_int_t)report->tokens_tree, "flat", (json_int_t)report->tokens_flat,
                      "seconds", seconds, "seed", (json_int_t)(report->seed ? strtoll(report->seed, NULL, 10) : 0),
-                     "version", report->version ? report->version : "");
+                     "version", report->version ? report->version : "", "teacher_usage", report->usage);
 }

@@ -37,6 +37,8 @@ static ap_status count_chain(void *user, const struct ap_agent_job *job, struct 
     int64_t per_problem = e->chains / (int64_t)e->problems->n;
     size_t index = (size_t)((int64_t)job->tag / per_problem);
     struct ap_outcome *o = &e->results->item[index];
+    if (chain->end == AP_END_LOST) /* says nothing about the model */
+        return ap__check_interrupt(err);
     AP_TRY(ap__task_judge(e->task, &e->problems->item[index], chain, err));
     if ((int64_t)job->tag % per_problem == 0) {
         o->has_greedy = true;

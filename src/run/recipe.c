@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "run/recipe_remote.h"
 
 #include <string.h>
 
@@ -95,6 +96,17 @@ static ap_status read_base_dtype(const struct ap_yaml_doc *doc, const struct ap_
     return AP_OK;
 }
 
+static ap_status read_local(const struct ap_yaml_doc *doc, const struct ap_yaml *map, struct ap_recipe_actor *actor,
+                            struct ap_err *err)
+{
+    AP_TRY(ap__yaml_check_keys(doc, map,
+                               KNOWN("model", "adapter", "base_dtype", "cache_tokens", "samples", "temperatures"),
+                               err));
+    AP_TRY(ap__yaml_str(doc, map, "adapter", false, &actor->adapter, err));
+    AP_TRY(read_base_dtype(doc, map, actor, err));
+    return ap__yaml_i64(doc, map, "cache_tokens", false, 1, 1 << 24, &actor->cache_tokens, err);
+}
+
 static ap_status read_actor(struct ap_recipe *r, const char *key, bool required, struct ap_recipe_actor *actor,
                             struct ap_err *err)
 {
@@ -104,13 +116,11 @@ static ap_status read_actor(struct ap_recipe *r, const char *key, bool required,
         actor->samples = 0;
         return AP_OK;
     }
-    AP_TRY(ap__yaml_check_keys(&r->doc, map,
-                               KNOWN("model", "adapter", "base_dtype", "cache_tokens", "samples", "temperatures"),
-                               err));
+    if (actor == &r->teacher && ap__recipe_is_remote(map))
+        AP_TRY(ap__recipe_read_remote(&r->doc, map, actor, err));
+    else
+        AP_TRY(read_local(&r->doc, map, actor, err));
     AP_TRY(ap__yaml_str(&r->doc, map, "model", true, &actor->model, err));
-    AP_TRY(ap__yaml_str(&r->doc, map, "adapter", false, &actor->adapter, err));
-    AP_TRY(read_base_dtype(&r->doc, map, actor, err));
-    AP_TRY(ap__yaml_i64(&r->doc, map, "cache_tokens", false, 1, 1 << 24, &actor->cache_tokens, err));
     AP_TRY(ap__yaml_i64(&r->doc, map, "samples", false, 0, 1024, &actor->samples, err));
     return read_temperatures(&r->doc, map, actor, err);
 }
@@ -335,8 +345,10 @@ ap_status ap__recipe_parse(const char *text, const char *place, struct ap_recipe
     if (status == AP_OK) {
         out->path = out->doc.path;
         status = read_root(out, err);
-        if (status != AP_OK)
+        if (status != AP_OK) {
+            ap__recipe_remote_deinit(&out->teacher);
             ap__yaml_free(&out->doc);
+        }
     }
     if (status != AP_OK) {
         ap__free(out->text);
@@ -360,6 +372,7 @@ void ap__recipe_free(struct ap_recipe *recipe)
 {
     if (recipe->text == NULL)
         return;
+    ap__recipe_remote_deinit(&recipe->teacher);
     ap__yaml_free(&recipe->doc);
     ap__free(recipe->text);
     memset(recipe, 0, sizeof *recipe);

@@ -9,6 +9,7 @@
 #define AP_RECIPE_H
 
 #include "base/yaml.h"
+#include "llm/remote.h"
 #include "model/transformer.h"
 #include "train/batch.h"
 #include "train/optimizer.h"
@@ -23,6 +24,8 @@ struct ap_recipe_actor {
     int64_t samples;              /* chains per problem; 0 = none */
     double temperature[AP_RECIPE_MAX_TEMPERATURES]; /* sample i uses temperature[i % n] */
     int32_t temperature_count;
+    bool is_remote;               /* behind a URL: `remote` says how, and model is its name there */
+    struct ap_remote_options remote;
 };
 
 /* What of a pair the preference is about: whole chains, or the step where they part (what came before they share,

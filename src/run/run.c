@@ -81,6 +81,10 @@ static ap_status open_parts(struct ap_run *run, struct ap_err *err)
     for (int32_t i = 0; i < run->recipe.task_count; i++)
         AP_TRY(ap__task_open(run->recipe.task[i], &run->task[i], err));
     AP_TRY(ap__data_find(run->recipe.student.model, &run->student, err));
+    if (run->recipe.teacher.is_remote) {
+        run->teacher = ap__strdup(run->recipe.teacher.model);
+        return run->teacher != NULL ? AP_OK : ap__fail(err, AP_E_MEMORY, NULL, "no memory for a name");
+    }
     if (run->recipe.teacher.model != NULL)
         AP_TRY(ap__data_find(run->recipe.teacher.model, &run->teacher, err));
     return AP_OK;

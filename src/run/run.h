@@ -6,7 +6,8 @@
  * is continued by calling it again.  The recipe is fixed when the folder is
  * made; its text, the seed and the versions are kept in the store.
  *
- *     RUN/run.db  RUN/dpo/ (adapter)  RUN/control/ (adapter)  RUN/report.html  RUN/summary.json */
+ *     RUN/run.db  RUN/dpo/ (adapter)  RUN/control/ (adapter)  RUN/report.html  RUN/summary.json
+ *     RUN/teacher.jsonl (a remote teacher's answers) */
 #ifndef AP_RUN_H
 #define AP_RUN_H
 
@@ -14,11 +15,19 @@
 #include "store/store.h"
 #include "train/batch.h" /* enum ap_method */
 
+/* What may differ from the recipe when a run goes on: where a remote teacher is and what it may cost. */
+struct ap_run_overrides {
+    const char *url, *replay; /* NULL = as the recipe says; borrowed */
+    double budget;            /* 0 = as the recipe says */
+    int64_t budget_tokens;
+};
+
 struct ap_run {
     struct ap_recipe recipe;
     struct ap_store *store;
     struct ap_task *task[AP_RECIPE_MAX_TASKS]; /* (recipe.task_count,) */
-    char *teacher, *student;                   /* model folders as found; teacher NULL without one */
+    char *teacher, *student;                   /* model folders as found; a remote teacher's name; teacher NULL without one */
+    struct ap_run_overrides overrides;
     /* One line about what a stage did, for people; may be NULL. */
     void (*say)(const char *line);
 };

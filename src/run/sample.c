@@ -5,7 +5,8 @@
  *
  * A model's logits differ in the last bit with what else is in its batch, so a chain is a function
  * of its group.  Running groups whole makes a continued run the same, bit for bit, as one that was
- * never killed. */
+ * never killed.  Where an answer depends on its request alone (a server's), what is stored is left out
+ * and groups are as large as they can be, for each one's end leaves the server idle. */
 #include "run/sample.h"
 
 #include "base/progress.h"
@@ -16,7 +17,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { GROUP = 8 }; /* jobs of a group, in chains in flight: few groups, short tails */
+enum {
+    GROUP = 8,               /* jobs of a group, in chains in flight: few groups, short tails */
+    GROUP_INDEPENDENT = 1 << 16,
+};
 
 /* One chain of the plan; job.tag is its index in the group. */
 struct item {
@@ -32,21 +36,16 @@ struct sampling_run {
     struct item *item;        /* (group,) */
     struct ap_agent_job *job; /* (group,) */
     int32_t group;            /* chains per group */
+    bool independent;         /* groups need not be whole */
     int64_t planned, done;    /* chains; done: in the store */
     int64_t made, correct;    /* by this call */
     const struct ap_llm *local; /* the model of our own, whose work is shown; else NULL */
     struct ap_session_stats before; /* this call */
     double gflop_before;
     double peak;              /* GFLOP/s of sgemm on this machine, now */
+    int64_t lost;             /* in this pass */
     struct ap_progress progress;
 };
-
-struct ap_local_options ap__actor_options(const struct ap_recipe_actor *who, const char *dir, const char *adapter)
-{
-    return (struct ap_local_options){.dir = dir, .adapter = adapter, .base_dtype = who->base_dtype,
-                                     .max_tokens = (int32_t)who->cache_tokens, .dtype_knob = "base_dtype:",
-                                     .cache_knob = "cache_tokens:"};
-}
 
 static struct ap_chain_key key_of(const struct ap_sample_plan *plan, const struct item *item)
 {
@@ -78,16 +77,19 @@ static struct item item_at(const struct ap_sample_plan *plan, int64_t index)
     return item;
 }
 
-/* Fill the group that begins at `first`; *missing = chains that the store lacks. */
-static ap_status fill_group(struct sampling_run *s, int64_t first, int32_t *n, int32_t *missing, struct ap_err *err)
+/* Fill a group from chain *next of the plan on; *missing = chains that the store lacks. */
+static ap_status fill_group(struct sampling_run *s, int64_t *next, int32_t *n, int32_t *missing, struct ap_err *err)
 {
     *missing = 0;
-    for (*n = 0; *n < s->group && first + *n < s->planned; ++*n) {
+    for (*n = 0; *n < s->group && *next < s->planned; ++*next) {
         struct item *item = &s->item[*n];
-        *item = item_at(s->plan, first + *n);
+        *item = item_at(s->plan, *next);
         struct ap_chain_key key = key_of(s->plan, item);
         AP_TRY(ap__store_chain_exists(s->store, &key, &item->stored, err));
         *missing += !item->stored;
+        s->done += item->stored;
+        if (item->stored && s->independent)
+            continue;
         s->job[*n] = (struct ap_agent_job){
             .tag = (uint64_t)*n,
             .question = item->problem->question,
@@ -95,6 +97,7 @@ static ap_status fill_group(struct sampling_run *s, int64_t first, int32_t *n, i
             .seed = s->plan->seed,
             .key = stream_of(s->plan, item),
         };
+        ++*n;
     }
     return AP_OK;
 }
@@ -119,7 +122,9 @@ static ap_status keep_chain(void *user, const struct ap_agent_job *job, struct a
 {
     struct sampling_run *s = user;
     const struct item *item = &s->item[job->tag];
-    if (item->stored)
+    if (chain->end == AP_END_LOST)
+        s->lost++;
+    if (item->stored || chain->end == AP_END_LOST)
         return ap__check_interrupt(err);
     struct ap_stored_chain row = {
         .key = key_of(s->plan, item), .temperature = (double)item->temperature, .stream = job->key};
@@ -139,10 +144,10 @@ static ap_status run_groups(struct sampling_run *s, struct ap_llm *llm, struct a
 {
     struct ap_agent_config config = s->plan->task->agent;
     config.in_flight = s->plan->in_flight;
-    for (int64_t first = 0; first < s->planned; first += s->group) {
+    s->done = s->lost = 0;
+    for (int64_t next = 0; next < s->planned;) {
         int32_t n, missing;
-        AP_TRY(fill_group(s, first, &n, &missing, err));
-        s->done += n - missing;
+        AP_TRY(fill_group(s, &next, &n, &missing, err));
         ap__progress_resume(&s->progress, s->done - s->made);
         if (missing > 0)
             AP_TRY(ap__agent_run(llm, &config, s->job, n, keep_chain, NULL, s, err));
@@ -161,11 +166,15 @@ static void watch_work(struct sampling_run *s, const struct ap_llm *llm)
 }
 
 ap_status ap__sample_run(struct ap_store *store, struct ap_llm *llm, const struct ap_sample_plan *plan,
-                         struct ap_err *err)
+                         int64_t *planned, int64_t *lost, struct ap_err *err)
 {
-    struct sampling_run s = {.store = store, .plan = plan, .group = GROUP * plan->in_flight};
+    struct sampling_run s = {.store = store, .plan = plan, .group = GROUP * plan->in_flight,
+                             .independent = llm->independent};
     char label[64];
-    s.planned = (int64_t)plan->problems->n * chains_per_problem(plan);
+    s.planned = *planned = (int64_t)plan->problems->n * chains_per_problem(plan);
+    *lost = 0;
+    if (s.independent)
+        s.group = s.planned < GROUP_INDEPENDENT ? (int32_t)s.planned : GROUP_INDEPENDENT;
     if (s.planned == 0)
         return AP_OK;
     s.item = ap__alloc_array((size_t)s.group, sizeof *s.item);
@@ -178,6 +187,9 @@ ap_status ap__sample_run(struct ap_store *store, struct ap_llm *llm, const struc
         watch_work(&s, llm);
         ap__progress_begin(&s.progress, label, "chains", s.planned);
         status = run_groups(&s, llm, err);
+        if (status == AP_OK && s.lost > 0) /* the trouble may be over */
+            status = run_groups(&s, llm, err);
+        *lost = s.lost;
         ap__progress_end(&s.progress);
     }
     ap__free(s.job);

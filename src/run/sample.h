@@ -20,10 +20,9 @@ struct ap_sample_plan {
     int32_t in_flight;
 };
 
-/* How the recipe's actor is opened; adapter may be another than its own. */
-struct ap_local_options ap__actor_options(const struct ap_recipe_actor *who, const char *dir, const char *adapter);
-/* Run what is missing of the plan. */
+/* Run what is missing of the plan.  Lost chains are tried once more at the end and then left out of the store;
+ * *planned and *lost count chains. */
 ap_status ap__sample_run(struct ap_store *store, struct ap_llm *llm, const struct ap_sample_plan *plan,
-                         struct ap_err *err) AP_MUST_CHECK;
+                         int64_t *planned, int64_t *lost, struct ap_err *err) AP_MUST_CHECK;
 
 #endif

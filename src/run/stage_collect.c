@@ -2,6 +2,7 @@
 #include "base/progress.h"
 #include "base/rng.h"
 #include "preference/pairs.h"
+#include "run/actor.h"
 #include "run/given.h"
 #include "run/sample.h"
 #include "tasks/augment.h"
@@ -87,6 +88,7 @@ static ap_status collect_task(struct ap_run *run, struct ap_llm *llm, const char
                               const struct ap_recipe_actor *who, const struct ap_task *task, struct ap_err *err)
 {
     struct ap_problems problems = {0};
+    int64_t planned, lost;
     ap_status status = ap__store_problems(run->store, task->name, AP_TRAIN, &problems, err);
     struct ap_sample_plan plan = {
         .task = task, .problems = &problems, .actor = actor, .purpose = AP_FOR_COLLECT,
@@ -95,7 +97,9 @@ static ap_status collect_task(struct ap_run *run, struct ap_llm *llm, const char
         .seed = (uint64_t)run->recipe.seed, .in_flight = (int32_t)run->recipe.collect.in_flight,
     };
     if (status == AP_OK)
-        status = ap__sample_run(run->store, llm, &plan, err);
+        status = ap__sample_run(run->store, llm, &plan, &planned, &lost, err);
+    if (status == AP_OK)
+        status = ap__actor_lost(run, llm, task->name, lost, planned, err);
     ap__problems_deinit(&problems);
     return status;
 }
@@ -112,13 +116,10 @@ static ap_status collect_actor(struct ap_run *run, const char *actor, const stru
     if (done)
         return AP_OK;
     struct ap_llm *llm = NULL;
-    struct ap_local_options how = ap__actor_options(who, dir, who->adapter);
-    ap_status status = ap__llm_local_open(&how, &llm, err);
+    ap_status status = ap__actor_open(run, who, dir, who->adapter, &llm, err);
     for (int32_t t = 0; t < run->recipe.task_count && status == AP_OK; t++)
         status = collect_task(run, llm, actor, who, run->task[t], err);
-    if (llm != NULL)
-        llm->ops->free(llm);
-    return ap__stage_finish(run, status, err);
+    return ap__stage_finish(run, ap__actor_close(run, llm, status, err), err);
 }
 
 /* A gold chain is one like any other: it is run, judged and stored with its tokens. */

@@ -1,5 +1,6 @@
 /* stage_evaluate.c - held-out problems, greedy and k samples each, by the student before and after. */
 #include "base/file.h"
+#include "run/actor.h"
 #include "run/sample.h"
 
 #include <stdio.h>
@@ -43,6 +44,7 @@ static ap_status evaluate_task(struct ap_run *run, struct ap_llm *llm, enum ap_s
                                const struct ap_task *task, int64_t samples, struct ap_err *err)
 {
     struct ap_problems problems = {0};
+    int64_t planned, lost;
     ap_status status = ap__store_problems(run->store, task->name, AP_HELDOUT, &problems, err);
     struct ap_sample_plan plan = {
         .task = task, .problems = &problems, .actor = ap__subject_text(subject), .purpose = AP_FOR_EVAL,
@@ -51,7 +53,9 @@ static ap_status evaluate_task(struct ap_run *run, struct ap_llm *llm, enum ap_s
         .seed = (uint64_t)run->recipe.seed, .in_flight = (int32_t)run->recipe.collect.in_flight,
     };
     if (status == AP_OK)
-        status = ap__sample_run(run->store, llm, &plan, err);
+        status = ap__sample_run(run->store, llm, &plan, &planned, &lost, err);
+    if (status == AP_OK)
+        status = ap__actor_lost(run, llm, task->name, lost, planned, err);
     ap__problems_deinit(&problems);
     return status;
 }
@@ -65,16 +69,14 @@ static ap_status evaluate_all(struct ap_run *run, enum ap_subject subject, struc
     int64_t samples = subject == AP_TEACHER ? 0 : run->recipe.evaluate.samples;
     const struct ap_recipe_actor *who = subject == AP_TEACHER ? &run->recipe.teacher : &run->recipe.student;
     ap_status status = locate(run, subject, &model, &adapter, err);
-    struct ap_local_options how = ap__actor_options(who, model, adapter);
     if (status == AP_OK)
-        status = ap__llm_local_open(&how, &llm, err);
+        status = ap__actor_open(run, who, model, adapter, &llm, err);
     for (int32_t t = 0; t < run->recipe.task_count && status == AP_OK; t++) {
         status = note_evaluation(run, ap__subject_text(subject), run->task[t]->name, model, adapter, samples, err);
         if (status == AP_OK)
             status = evaluate_task(run, llm, subject, run->task[t], samples, err);
     }
-    if (llm != NULL)
-        llm->ops->free(llm);
+    status = ap__actor_close(run, llm, status, err);
     ap__free(adapter);
     return status;
 }

@@ -130,7 +130,7 @@ static ap_status load_pair(struct training *t, size_t i, struct ap_err *err)
 static ap_status load_examples(struct training *t, struct ap_err *err)
 {
     AP_TRY(ap__given_language(t->run->student, &t->student_tokens, err));
-    if (t->run->teacher != NULL)
+    if (t->run->teacher != NULL && !t->run->recipe.teacher.is_remote) /* whose chains are texts */
         AP_TRY(ap__given_language(t->run->teacher, &t->teacher_tokens, err));
     AP_TRY(ap__store_pairs(t->run->store, &t->pairs, err));
     if (t->pairs.n == 0)

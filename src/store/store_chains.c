@@ -18,12 +18,12 @@ static const char *purpose_text(enum ap_purpose purpose)
 /* As stored; unlike ap__end_text these words never change. */
 static const char *const end_words[] = {
     [AP_END_ANSWER] = "answer", [AP_END_STEPS] = "steps",     [AP_END_BAD_CALLS] = "bad-calls",
-    [AP_END_LENGTH] = "length", [AP_END_CONTEXT] = "context",
+    [AP_END_LENGTH] = "length", [AP_END_CONTEXT] = "context", [AP_END_LOST] = "lost",
 };
 
 static enum ap_end end_from_word(const char *word)
 {
-    int e = AP_END_CONTEXT;
+    int e = AP_END_LOST;
     while (e > 0 && strcmp(end_words[e], word) != 0)
         e--;
     return (enum ap_end)e;
