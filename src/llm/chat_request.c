@@ -57,10 +57,10 @@ static json_t *message_of(const struct ap_chat_form *form, const struct ap_conve
     const struct ap_message *m = &c->message[i];
     if (form->style == AP_CHAT_TOOLS && m->role == AP_ASSISTANT && m->call)
         return call_message(m->call, i);
-    if (form->style == AP_CHAT_TOOLS && m->role == AP_TOOL && i > 0 && c->message[i - 1].call)
+    bool tool = form->style == AP_CHAT_TOOLS ? i > 0 && c->message[i - 1].call : form->tool_role;
+    if (m->role == AP_TOOL && tool) /* servers check that there is an id */
         return result_message(m->text, i - 1);
-    return text_message(form->tool_role && form->style == AP_CHAT_TEXT && m->role == AP_TOOL ? "tool" : role[m->role],
-                        m->text);
+    return text_message(role[m->role], m->text);
 }
 
 static const char *role_of(const json_t *message)
