@@ -87,7 +87,7 @@ static ap_status bench(const char *name, const struct ap_config *shape, bool lor
 {
     static struct chain chain[MAX_EXAMPLES][2];
     struct ap_train_example e[MAX_EXAMPLES];
-    struct ap_batch_config config = {dpo ? AP_METHOD_DPO : AP_METHOD_SFT, {.beta = 0.5, .nll_weight = 2.0}, 0};
+    struct ap_batch_config config = {dpo ? AP_METHOD_DPO : AP_METHOD_SFT, {.beta = 0.5, .nll_weight = 2.0}, 0, 0};
     struct ap_optimizer_config how = ap__optimizer_default();
     struct ap_batch_sums sums;
     struct ap_optimizer o;

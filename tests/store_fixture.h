@@ -31,7 +31,7 @@ AP_TEST_HELPER void add_problems(struct ap_store *store, int n)
 }
 
 /* A chain of two steps whose contents follow from its key. */
-AP_TEST_HELPER void add_chain(struct ap_store *store, const char *id, const char *actor, int32_t sample)
+AP_TEST_HELPER void add_two_steps(struct ap_store *store, const char *id, const char *actor, int32_t sample)
 {
     int32_t token[6] = {1, -7, 300 + sample, 70000, 5, 6};
     uint8_t role[6] = {0, 0, 1, 1, 2, 1};

@@ -50,6 +50,34 @@ static inline struct ap_agent_config talking_config(const struct ap_registry *fu
                                     .in_flight = 8};
 }
 
+/* ---- its chains ---- */
+
+enum { TALKING_CHAINS = 32 };
+
+struct chains {
+    struct ap_chain chain[TALKING_CHAINS]; /* by tag */
+    int n;
+};
+
+static inline ap_status collect(void *user, const struct ap_agent_job *job, struct ap_chain *chain, struct ap_err *err)
+{
+    struct chains *all = user;
+    (void)err;
+    all->n++;
+    all->chain[job->tag] = *chain;
+    *chain = (struct ap_chain){0};
+    return AP_OK;
+}
+
+static inline void chains_deinit(struct chains *all)
+{
+    for (int i = 0; i < TALKING_CHAINS; i++)
+        ap__chain_deinit(&all->chain[i]);
+    all->n = 0;
+}
+
+/* ---- making it ---- */
+
 /* A template in the manner of Hermes that shows little, and tokens for what calls repeat: bytes are expensive. */
 #define TALKING_TOOLS_TOKENS                                                                                      \
     "<|system|> <|user|> <|assistant|> <|tool|> <|end|> +<tool_call>{\"name\":~\" +\",~\"arguments\":~{ +}}</tool_call> " \

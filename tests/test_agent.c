@@ -1,24 +1,11 @@
-/* test_agent.c - chains, one call per step, with a scripted model.
- *
- * A script says what the model answers in turn.  From it the recorded answers
- * of the replay llm are written with an own, simple idea of how a conversation
- * grows; the agent must ask for exactly those conversations, since an unknown
- * one is an error. */
+/* test_agent.c - chains, one call per step, with the scripted model of script_fixture.h. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "agent/agent.h"
-#include "base/json.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-enum { MAX_ANSWERS = 16, MAX_CHAINS = 64 };
+#include "script_fixture.h"
 
 /* ---- functions of the tests ---- */
 
@@ -49,14 +36,12 @@ static const struct ap_function count = {.name = "Count", .description = "counts
                                          .run = run_count, .state = &count_state};
 
 static struct ap_registry *functions;
-static char path[] = "/tmp/ap-agent-XXXXXX";
 
 static int set_up(void **state)
 {
     (void)state;
     struct ap_err err;
-    int fd = mkstemp(path);
-    if (fd < 0 || close(fd) != 0 || ap__registry_new(&functions, &err) != AP_OK)
+    if (make_script() != 0 || ap__registry_new(&functions, &err) != AP_OK)
         return -1;
     return ap__registry_add(functions, &add, &err) != AP_OK || ap__registry_add(functions, &count, &err) != AP_OK;
 }
@@ -65,7 +50,7 @@ static int tear_down(void **state)
 {
     (void)state;
     ap__registry_free(functions);
-    return unlink(path);
+    return unlink(script_path);
 }
 
 static struct ap_agent_config config_of_tests(void)
@@ -74,136 +59,7 @@ static struct ap_agent_config config_of_tests(void)
                                     .max_bad_calls = 3, .max_call_tokens = 64, .in_flight = 8};
 }
 
-/* ---- scripts ---- */
-
-struct script {
-    const char *question;
-    const char *answer[MAX_ANSWERS]; /* NULL-terminated */
-    const char *finish;              /* of the last answer; NULL = stop */
-};
-
-static void say(json_t *messages, const char *role, const char *text)
-{
-    json_array_append_new(messages, json_pack("{s:s, s:s}", "role", role, "content", text));
-}
-
-/* System message, examples and question in the order that the agent promises. */
-static json_t *opening(const struct ap_agent_config *config, const char *question)
-{
-    struct ap_buf system;
-    ap__buf_init(&system, 0);
-    ap__buf_printf(&system, "%s\n", config->prompt);
-    ap__registry_help(config->functions, &system);
-    json_t *messages = json_array();
-    say(messages, "system", ap__buf_cstr(&system));
-    for (int32_t i = 0; i < config->bootstrap_count; i++) {
-        say(messages, "assistant", config->bootstrap[i]);
-        say(messages, "tool", "3"); /* every example of these tests results in it */
-    }
-    say(messages, "user", question);
-    ap__buf_deinit(&system);
-    return messages;
-}
-
-static void record(FILE *f, json_t *messages, const char *answer, const char *finish)
-{
-    json_t *line = json_pack("{s:O, s:s, s:s}", "messages", messages, "answer", answer, "finish", finish);
-    assert_int_equal(json_dumpf(line, f, JSON_COMPACT), 0);
-    fputc('\n', f);
-    json_decref(line);
-}
-
-static void write_script(FILE *f, const struct ap_agent_config *config, const struct script *script)
-{
-    struct ap_env *env;
-    struct ap_call_result result;
-    json_t *messages = opening(config, script->question);
-    assert_int_equal(ap__env_new(config->functions, &env, NULL), AP_OK);
-    for (int i = 0; script->answer[i]; i++) {
-        const char *text = script->answer[i];
-        record(f, messages, text, script->answer[i + 1] || !script->finish ? "stop" : script->finish);
-        assert_int_equal(ap__env_call(env, text, strlen(text), &result, NULL), AP_OK);
-        if (!result.error || !config->strict) {
-            say(messages, "assistant", text);
-            say(messages, "tool", result.text);
-        }
-        ap__call_result_deinit(&result);
-    }
-    ap__env_free(env);
-    json_decref(messages);
-}
-
-static void write_scripts(const struct ap_agent_config *config, const struct script *scripts, int n)
-{
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    for (int i = 0; i < n; i++)
-        write_script(f, config, &scripts[i]);
-    assert_int_equal(fclose(f), 0);
-}
-
-/* ---- running ---- */
-
-struct collected {
-    struct ap_chain chain[MAX_CHAINS]; /* by the job's tag */
-    int n, steps_seen;
-    const char *last_call;
-    int fail_at; /* the n-th chain is refused, 0 = none */
-};
-
-static ap_status collect(void *user, const struct ap_agent_job *job, struct ap_chain *chain, struct ap_err *err)
-{
-    struct collected *all = user;
-    if (++all->n == all->fail_at)
-        return ap__fail(err, AP_E_IO, "the store", "full");
-    all->chain[job->tag] = *chain;
-    *chain = (struct ap_chain){0};
-    return AP_OK;
-}
-
-static void see_step(void *user, const struct ap_agent_job *job, const struct ap_step *step)
-{
-    struct collected *all = user;
-    (void)job;
-    all->steps_seen++;
-    all->last_call = step->call;
-}
-
-static void collected_deinit(struct collected *all)
-{
-    for (int i = 0; i < MAX_CHAINS; i++)
-        ap__chain_deinit(&all->chain[i]);
-    memset(all, 0, sizeof *all);
-}
-
-static ap_status run_jobs(const struct ap_agent_config *config, const struct ap_agent_job *jobs, int32_t n,
-                          struct collected *all, struct ap_err *err)
-{
-    struct ap_llm *llm;
-    AP_TRY(ap__llm_replay_open(path, &llm, err));
-    ap_status status = ap__agent_run(llm, config, jobs, n, collect, see_step, all, err);
-    llm->ops->free(llm);
-    return status;
-}
-
-/* Greedy chains of the scripts, one each. */
-static ap_status run_scripts(const struct ap_agent_config *config, const struct script *scripts, int n,
-                             struct collected *all, struct ap_err *err)
-{
-    struct ap_agent_job jobs[MAX_CHAINS];
-    write_scripts(config, scripts, n);
-    for (int i = 0; i < n; i++)
-        jobs[i] = (struct ap_agent_job){.tag = (uint64_t)i, .question = scripts[i].question, .sampling = AP_GREEDY};
-    return run_jobs(config, jobs, n, all, err);
-}
-
-static void must_run(const struct ap_agent_config *config, const struct script *scripts, int n, struct collected *all)
-{
-    struct ap_err err = {0};
-    if (run_scripts(config, scripts, n, all, &err) != AP_OK)
-        fail_msg("%s: %s", err.place, err.message);
-    assert_int_equal(all->n, n);
-}
+/* ---- chains ---- */
 
 static const struct script solved = {.question = "What is 2 + 3 + 4?",
                                      .answer = {"Add(a=2, b=3)", "Add(a=5, b=4)", "Answer(9)"}};
@@ -241,12 +97,11 @@ static void examples_stand_before_the_question_and_are_not_steps(void **state)
     struct ap_err err = {0};
     config.bootstrap = bootstrap;
     config.bootstrap_count = 3;
-    assert_int_equal(ap__prompt_build(&config, NULL, "Why?", &c, &err), AP_OK);
-    assert_int_equal(c.n, 8);
+    assert_int_equal(ap__prompt_prefix(&config, NULL, &c, &err), AP_OK);
+    assert_int_equal(c.n, 7);
     assert_true(c.message[1].scaffold && c.message[6].scaffold);
-    assert_false(c.message[0].scaffold || c.message[7].scaffold);
+    assert_false(c.message[0].scaffold);
     assert_string_equal(c.message[2].text, "3");
-    assert_string_equal(c.message[7].text, "Why?");
     ap__conversation_deinit(&c);
 }
 
@@ -274,7 +129,7 @@ static void a_bootstrap_call_that_fails_is_named(void **state)
     struct ap_err err = {0};
     config.bootstrap = bootstrap;
     config.bootstrap_count = 1;
-    assert_int_equal(ap__prompt_build(&config, NULL, "Why?", &c, &err), AP_E_ARG);
+    assert_int_equal(ap__prompt_prefix(&config, NULL, &c, &err), AP_E_ARG);
     assert_non_null(strstr(err.message, "Add(a=1)"));
     assert_non_null(strstr(err.message, "missing"));
 }
@@ -435,7 +290,7 @@ static void every_chain_has_functions_with_a_state_of_its_own(void **state)
 /* A little tree of samples: each question may be answered at once, after one or after two sums. */
 static void write_samples(const struct ap_agent_config *config, int questions, char (*question)[32])
 {
-    FILE *f = fopen(path, "w");
+    FILE *f = fopen(script_path, "w");
     assert_non_null(f);
     for (int q = 0; q < questions; q++) {
         snprintf(question[q], sizeof question[q], "question %d", q);
@@ -512,33 +367,15 @@ static void no_jobs_are_no_work(void **state)
     assert_int_equal(all.n, 0);
 }
 
-/* One allocation after the other fails; ASan sees what is then lost. */
 static void any_failing_allocation_is_an_error_and_leaks_nothing(void **state)
 {
     (void)state;
     static const char *const bootstrap[] = {"Add(a=1, b=2)"};
     struct ap_agent_config config = config_of_tests();
     struct script scripts[2] = {solved, {.question = "2 + 3?", .answer = {"Add(a=2)", "Count()", "Answer(5)"}}};
-    struct ap_agent_job jobs[2];
-    struct ap_err err = {0};
-    ap_status status = AP_E_MEMORY;
-    int64_t n = 0;
     config.bootstrap = bootstrap;
     config.bootstrap_count = 1;
-    write_scripts(&config, scripts, 2);
-    for (int i = 0; i < 2; i++)
-        jobs[i] = (struct ap_agent_job){.tag = (uint64_t)i, .question = scripts[i].question, .sampling = AP_GREEDY};
-    while (status != AP_OK) {
-        struct collected all = {0};
-        ap__alloc_fail_after(++n);
-        status = run_jobs(&config, jobs, 2, &all, &err);
-        ap__alloc_fail_after(0);
-        if (status != AP_OK && status != AP_E_MEMORY)
-            fail_msg("allocation %d: %s: %s", (int)n, err.place, err.message);
-        assert_true(status != AP_OK || all.n == 2);
-        collected_deinit(&all);
-    }
-    assert_in_range(n, 50, 100000);
+    survive_failing_allocations(&config, scripts, 2);
 }
 
 int main(void)

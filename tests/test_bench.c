@@ -6,7 +6,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "bench/account.h"
+#include "model/account.h"
 #include "bench/bench.h"
 #include "bench/measure.h"
 #include "model/tokenizer.h"
@@ -108,7 +108,7 @@ static void pairs_of_tasks_train_calls_alone(void **state)
 
 /* ---- what it costs ---- */
 
-/* Operations of one step, by asking a model that leaves out what is not necessary. */
+/* Operations of one step (R 0: of all weights), by asking a model that leaves out what is not necessary. */
 static double watched(const struct ap_config *c, const struct ap_pack *pack, int32_t R)
 {
     struct ap_model *m;
@@ -119,7 +119,8 @@ static double watched(const struct ap_config *c, const struct ap_pack *pack, int
     float logp[256], dlogp[256];
     double gflop = 0;
     OK(ap__model_new(c, 1, &m, err));
-    OK(ap__model_add_lora(m, &lora, 1, err));
+    if (R > 0)
+        OK(ap__model_add_lora(m, &lora, 1, err));
     m->be = ap__timed_backend(m->be);
     ap__arena_init(&step, 0);
     OK(ap__model_forward(m, pack, &step, true, logp, &acts, err));
@@ -147,12 +148,14 @@ static void operations_are_those_that_a_model_makes(void **state)
         c.L = layers;
         OK(ap__work_examples_make(&tree, c.V, &w, err));
         pack_of(&w, &pack);
-        OK(ap__account_pack(&c, &pack, &size, err));
+        OK(ap__account_pack(&c, &pack, 0, &w.arena, &size, err));
         assert_int_equal((int)size.T, pack.T);
         assert_int_equal((int)size.Q, pack.N);
-        double counted = ap__account_lora_step(&c, &size, 4), seen = watched(&c, &pack, 4);
-        if (fabs(counted - seen) > 1e-9 * seen)
-            fail_msg("%d layers: counted %.0f operations, the model made %.0f", layers, counted, seen);
+        for (int32_t R = 0; R <= 4; R += 4) {
+            double counted = ap__account_step(&c, &size, R), seen = watched(&c, &pack, R);
+            if (fabs(counted - seen) > 1e-9 * seen)
+                fail_msg("%d layers, rank %d: counted %.0f operations, the model made %.0f", layers, R, counted, seen);
+        }
         ap__work_examples_deinit(&w);
     }
 }
@@ -167,7 +170,7 @@ static void a_row_that_predicts_several_tokens_counts_once(void **state)
     double pairs = 0;
     OK(ap__work_examples_make(&tree, 40000, &w, err));
     pack_of(&w, &pack);
-    OK(ap__account_pack(&SHAPE, &pack, &size, err));
+    OK(ap__account_pack(&SHAPE, &pack, 0, &w.arena, &size, err));
     for (int32_t t = 0; t < pack.T; t++)
         for (int32_t u = t; u >= 0; u = pack.parent[u])
             pairs += SHAPE.L - 1;

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "evaluate/evaluate.h"
-#include "testing.h"
+#include "store_fixture.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -200,14 +200,12 @@ static void add_eval(struct ap_store *store, const char *problem, int sample, en
 static void a_stores_eval_chains_become_outcomes(void **state)
 {
     (void)state;
-    struct ap_store *store = NULL;
-    OK(ap__store_open(dir, AP_STORE_WRITE, &store, err));
+    struct ap_store *store = open_store(AP_STORE_WRITE);
     const char *id[3] = {"c", "a", "b"};
     for (int i = 0; i < 3; i++) {
         char question[16];
         snprintf(question, sizeof question, "Q%d?", i);
-        struct ap_problem p = {.id = (char *)id[i], .task = (char *)"math", .template_name = (char *)"t",
-                               .question = question, .answer = (char *)"1"};
+        struct ap_problem p = problem(id[i], question);
         OK(ap__store_add_problem(store, AP_HELDOUT, &p, err));
     }
     add_eval(store, "b", AP_SAMPLE_GREEDY, AP_INVALID, AP_END_STEPS);
@@ -235,8 +233,6 @@ static void a_stores_eval_chains_become_outcomes(void **state)
     assert_non_null(strstr(why.message, "after"));
     ap__store_free(store);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
 
 int main(void)
 {

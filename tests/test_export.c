@@ -7,7 +7,7 @@
 
 #include "base/file.h"
 #include "store/export.h"
-#include "testing.h"
+#include "store_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,10 +30,9 @@ static struct ap_store *make_run(const char *task)
     static const char *const good[] = {"Sum(1, 2.5, c=1/3)", "Reasoning('it\\'s four')",
                                        "<think>4</think><tool_call>{\"name\": \"Answer\", \"arguments\": {\"value\": 4}}</tool_call>"};
     static const char *const bad[] = {"Sum(a=1 b=2)", "Nonsense(1)", "Sum(\xff)"};
-    struct ap_store *store = NULL;
-    OK(ap__store_open(dir, AP_STORE_WRITE, &store, err));
-    struct ap_problem p = {.id = (char *)"p", .task = (char *)task, .template_name = (char *)"t",
-                           .question = (char *)"How many?", .answer = (char *)"4"};
+    struct ap_store *store = open_store(AP_STORE_WRITE);
+    struct ap_problem p = problem("p", "How many?");
+    p.task = (char *)task;
     OK(ap__store_add_problem(store, AP_TRAIN, &p, err));
     add_chain(store, "teacher", good, 3, "4");
     add_chain(store, "student", bad, 3, NULL);
@@ -158,8 +157,6 @@ static void a_failed_export_leaves_the_old_file_and_names_what_failed(void **sta
     ap__store_free(store);
     ap__task_free(task);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
 
 int main(void)
 {

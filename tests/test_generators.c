@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static struct ap_task *open_task(const char *name)
 {
@@ -278,7 +279,7 @@ static void words_are_distinct_and_none_is_a_benchmarks(void **state)
         struct ap_word words[20];
         for (int32_t i = 0; i < 20; i++)
             words[i].kind = (enum ap_word_kind)(i % 5);
-        ap__words_draw(key, key % 2, words, 20);
+        ap__words_draw(key, (enum ap_likeness)(key % 3), words, 20);
         for (int32_t i = 0; i < 20; i++) {
             char text[AP_WORD_TEXT];
             snprintf(text, sizeof text, "%s", words[i].text);
@@ -288,6 +289,29 @@ static void words_are_distinct_and_none_is_a_benchmarks(void **state)
                 assert_string_not_equal(words[i].text, words[k].text);
         }
     }
+}
+
+/* Pairs of words that share their first three letters, capitals aside. */
+static int32_t count_twins(enum ap_likeness likeness)
+{
+    int32_t twins = 0;
+    for (uint64_t key = 0; key < 200; key++) {
+        struct ap_word words[8];
+        for (int32_t i = 0; i < 8; i++)
+            words[i].kind = (enum ap_word_kind)(i % 5);
+        ap__words_draw(key, likeness, words, 8);
+        for (int32_t i = 0; i < 8; i++)
+            for (int32_t k = 0; k < i; k++)
+                twins += strncasecmp(words[i].text, words[k].text, 3) == 0;
+    }
+    return twins;
+}
+
+static void twins_begin_alike_and_other_words_rarely_do(void **state)
+{
+    (void)state;
+    assert_in_range(count_twins(AP_WORDS_TWINS), 200, 1600);
+    assert_in_range(count_twins(AP_WORDS_FREE), 0, 60);
 }
 
 static void words_bend_as_in_english(void **state)
@@ -411,6 +435,7 @@ int main(void)
         cmocka_unit_test(a_known_goal_is_no_premise),
         cmocka_unit_test(word_problems_of_all_templates_are_filled_in),
         cmocka_unit_test(words_are_distinct_and_none_is_a_benchmarks),
+        cmocka_unit_test(twins_begin_alike_and_other_words_rarely_do),
         cmocka_unit_test(words_bend_as_in_english),
         cmocka_unit_test(careless_chains_are_wrong_about_half_of_the_time),
         cmocka_unit_test(derived_problems_have_right_gold_chains_and_keep_the_split),

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/text.h"
+#include "nap_fixture.h"
 #include "talking_model.h"
 
 enum { JOBS = 32 };
@@ -43,28 +44,6 @@ static struct ap_llm *open_llm(const char *dir, int32_t max_tokens, int32_t max_
 }
 
 /* ---- chains ---- */
-
-struct chains {
-    struct ap_chain chain[JOBS]; /* by tag */
-    int n;
-};
-
-static ap_status collect(void *user, const struct ap_agent_job *job, struct ap_chain *chain, struct ap_err *err)
-{
-    struct chains *all = user;
-    (void)err;
-    all->n++;
-    all->chain[job->tag] = *chain;
-    *chain = (struct ap_chain){0};
-    return AP_OK;
-}
-
-static void chains_deinit(struct chains *all)
-{
-    for (int i = 0; i < JOBS; i++)
-        ap__chain_deinit(&all->chain[i]);
-    all->n = 0;
-}
 
 /* Every question several times, from greedy to hot. */
 static void make_jobs(struct ap_agent_job jobs[JOBS])
@@ -236,6 +215,31 @@ static void chains_do_not_depend_on_what_is_batched_with_them(void **state)
     chains_deinit(&alone);
 }
 
+/* Which talks step together depends on who is back from its function: only in lockstep the bits do not. */
+static void in_lockstep_chains_are_sampled_as_if_functions_took_no_time(void **state)
+{
+    (void)state;
+    struct ap_llm *llm = open_llm(taught, 0, 0);
+    struct ap_function add = talking_function;
+    struct ap_registry *naps_first;
+    struct chains fast = {0}, slow = {0};
+    add.run = run_add_later;
+    MUST(ap__registry_new(&naps_first, err));
+    MUST(ap__registry_add(naps_first, &add, err));
+    struct ap_agent_config config = talking_config(functions);
+    run_with(llm, &config, JOBS, &fast);
+    config.functions = naps_first;
+    config.lockstep = true;
+    run_with(llm, &config, JOBS, &slow);
+    assert_true(naps > JOBS / 2);
+    for (int i = 0; i < JOBS; i++)
+        same_chain(&fast.chain[i], &slow.chain[i], i);
+    chains_deinit(&fast);
+    chains_deinit(&slow);
+    llm->ops->free(llm);
+    ap__registry_free(naps_first);
+}
+
 static void a_prompt_shared_by_all_chains_is_computed_once(void **state)
 {
     (void)state;
@@ -353,7 +357,8 @@ static void a_stop_text_ends_the_answer_and_is_left_out(void **state)
     struct ap_llm *llm = open_llm(taught, 0, 0);
     struct ap_agent_config config = talking_config(functions);
     struct ap_conversation c;
-    MUST(ap__prompt_build(&config, llm->tmpl, talking_question[0], &c, err));
+    MUST(ap__prompt_prefix(&config, llm->tmpl, &c, err));
+    MUST(ap__conversation_add(&c, AP_USER, talking_question[0], false, err));
     struct ap_request request = {.conversation = &c, .sampling = AP_GREEDY, .max_tokens = 50, .stop = stop, .stop_count = 3};
     MUST(llm->ops->submit(llm, &request, err));
     struct ap_completion done = wait_for(llm);
@@ -514,6 +519,7 @@ int main(void)
         cmocka_unit_test(a_live_chain_and_its_calls_rendered_have_the_same_tokens),
         cmocka_unit_test(a_strict_chain_has_no_tokens_of_dropped_calls),
         cmocka_unit_test(chains_do_not_depend_on_what_is_batched_with_them),
+        cmocka_unit_test(in_lockstep_chains_are_sampled_as_if_functions_took_no_time),
         cmocka_unit_test(a_prompt_shared_by_all_chains_is_computed_once),
         cmocka_unit_test(a_pool_too_small_for_one_chain_ends_it_and_not_the_run),
         cmocka_unit_test(a_context_longer_than_the_models_ends_the_chain),

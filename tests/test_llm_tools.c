@@ -32,28 +32,6 @@ static int tear_down(void **state)
     return talking_remove(taught);
 }
 
-struct chains {
-    struct ap_chain chain[JOBS]; /* by tag */
-    int n;
-};
-
-static ap_status collect(void *user, const struct ap_agent_job *job, struct ap_chain *chain, struct ap_err *err)
-{
-    struct chains *all = user;
-    (void)err;
-    all->n++;
-    all->chain[job->tag] = *chain;
-    *chain = (struct ap_chain){0};
-    return AP_OK;
-}
-
-static void chains_deinit(struct chains *all)
-{
-    for (int i = 0; i < JOBS; i++)
-        ap__chain_deinit(&all->chain[i]);
-    all->n = 0;
-}
-
 static struct ap_agent_config config_of_tests(void)
 {
     struct ap_agent_config config = talking_config(functions);

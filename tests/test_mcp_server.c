@@ -69,7 +69,10 @@ static void tools_have_schemas(void **state)
     ask(HELLO("2025-11-25"));
     const char *list = ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}");
     assert_non_null(strstr(list, "\"name\":\"Prove\""));
-    assert_non_null(strstr(list, "\"inputSchema\":{\"additionalProperties\":false,\"properties\":{\"goal\":{"));
+    assert_non_null(strstr(list, "\"inputSchema\":{\"type\":\"object\",\"properties\":{\"goal\":{"));
+    const char *percent = strstr(list, "\"name\":\"Percent\""); /* parameters in the order of the function */
+    assert_non_null(percent);
+    assert_true(strstr(percent, "\"percent\":{") < strstr(percent, "\"of\":{"));
     assert_null(strstr(list, "\"Reasoning\""));
     assert_null(strstr(list, "\"Answer\""));
 }
@@ -79,7 +82,7 @@ static void calls_are_exact(void **state)
     (void)state;
     ask(HELLO("2025-11-25"));
     assert_string_equal(ask(CALL("Sum", "{\"a\": 0.1, \"b\": 0.2}")),
-                        "{\"id\":7,\"jsonrpc\":\"2.0\",\"result\":{\"content\":[{\"text\":\"0.3\",\"type\":\"text\"}],"
+                        "{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"0.3\"}],"
                         "\"isError\":false}}");
     expect(CALL("Sum", "{\"a\": 123456789012345678901234567890, \"b\": 1}"), "\"123456789012345678901234567891\"");
     expect(CALL("Sum", "{\"a\": 0.12345678901234567890123, \"b\": 1}"), "\"1.12345678901234567890123\"");
@@ -113,7 +116,7 @@ static void wrong_messages_have_an_answer_each(void **state)
         {"{\"jsonrpc\":\"2.0\",\"id\":1}", "`method` is missing"},
         {"{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":\"ping\"}", "\"id\":null"},
         {"{\"jsonrpc\":\"2.0\",\"id\":1.5,\"method\":\"ping\"}", "\"id\":null"},
-        {"{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"method\":\"ping\"}", "{\"id\":\"x\",\"jsonrpc\":\"2.0\",\"result\":{}}"},
+        {"{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"method\":\"ping\"}", "{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"result\":{}}"},
         {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":5}", "\"code\":-32600"},
         {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"server/discover\"}", "\"code\":-32601"},
         {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"resources/list\"}", "Method not found: resources/list"},
@@ -148,7 +151,7 @@ static void batches_belong_to_one_revision(void **state)
     ask(HELLO("2025-03-26"));
     assert_string_equal(ask("[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"},{\"jsonrpc\":\"2.0\",\"method\":\"x\"},"
                             "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"ping\"}]"),
-                        "[{\"id\":1,\"jsonrpc\":\"2.0\",\"result\":{}},{\"id\":2,\"jsonrpc\":\"2.0\",\"result\":{}}]");
+                        "[{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}},{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{}}]");
 }
 
 int main(void)

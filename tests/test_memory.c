@@ -128,6 +128,28 @@ static void what_is_trained_counts_four_times(void **state)
     ap__model_free(m);
 }
 
+static void a_given_adapter_counts_as_it_is_stored(void **state)
+{
+    (void)state;
+    struct ap_model *m = random_model(64, 2);
+    struct ap_lora_config lora = {.rank = 8, .alpha = 8.0f, .targets = AP_LORA_Q | AP_LORA_UP};
+    struct ap_memory_plan made = {.mode = AP_LORA, .lora = lora, .max_tokens = LEN}, given = made;
+    struct ap_memory expected, memory;
+    OK(ap__model_add_lora(m, &lora, 1, err));
+    OK(ap__lora_save(m, dir, NULL, err));
+    given.lora = (struct ap_lora_config){.rank = 64, .targets = AP_LORA_ALL};
+    OK(ap__memory_plan_adapter(&given, dir, err));
+    ap__memory_estimate(m, &made, &expected);
+    ap__memory_estimate(m, &given, &memory);
+    assert_memory_equal(&memory, &expected, sizeof memory);
+    given.mode = AP_FROZEN; /* to sample with it */
+    ap__memory_estimate(m, &given, &memory);
+    assert_int_equal(memory.adapter, expected.adapter);
+    assert_int_equal(memory.gradients, 0);
+    OK(ap__memory_plan_adapter(&given, NULL, err));
+    ap__model_free(m);
+}
+
 static void a_coarser_base_needs_less(void **state)
 {
     (void)state;
@@ -229,6 +251,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(activations_are_estimated_within_a_tenth_of_what_a_step_takes),
         cmocka_unit_test(what_is_trained_counts_four_times),
+        cmocka_unit_test_setup_teardown(a_given_adapter_counts_as_it_is_stored, make_dir, drop_dir),
         cmocka_unit_test(a_coarser_base_needs_less),
         cmocka_unit_test(a_refusal_says_what_would_fit),
         cmocka_unit_test(a_session_that_is_too_large_is_refused_with_the_tokens_that_fit),

@@ -19,7 +19,7 @@
 static struct {
     int fd, port;
     pthread_t thread;
-    int calls, initialized, resumed, keys, versions, sessions, deleted;
+    int calls, initialized, resumed, keys, teams, versions, sessions, deleted;
 } web;
 
 static void say(int fd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -107,6 +107,7 @@ static void on_post(int fd, const char *path, const char *head, const char *body
     long number = id ? atol(id + 5) : 0;
     char text[1024];
     web.keys += strstr(head, "Authorization: Bearer sesame") != NULL;
+    web.teams += strstr(head, "X-Team: blue") != NULL;
     web.versions += strstr(head, "MCP-Protocol-Version: 2025-06-18") != NULL;
     web.sessions += strstr(head, "Mcp-Session-Id: s-1") != NULL;
     if (strstr(body, "\"initialize\"")) {
@@ -171,6 +172,7 @@ static void *serve(void *unused)
             stream(fd, event);
         } else if (!strcmp(method, "DELETE")) {
             web.deleted++;
+            usleep(strcmp(path, "/slow_goodbye") ? 0 : 300000);
             reply(fd, "200 OK", "text/plain", "");
         }
         close(fd);
@@ -276,16 +278,37 @@ static void key_session_and_revision_are_sent_and_the_session_is_ended(void **st
     struct ap_env *env;
     bool error;
     setenv("AP_TEST_KEY", "sesame", 1);
-    struct ap_registry *registry = connect_to("/json", ", key_env: AP_TEST_KEY");
+    struct ap_registry *registry = connect_to("/json", ", key_env: AP_TEST_KEY, headers: {X-Team: blue}");
     OK(ap__env_new(registry, &env, err));
     assert_string_equal(observe(env, "go()", &error), "well done");
     ap__env_free(env);
     ap__registry_free(registry);
     assert_int_equal(web.initialized, 1);
     assert_int_equal(web.keys, 4);     /* initialize, initialized, list, call */
+    assert_int_equal(web.teams, 4);
     assert_int_equal(web.versions, 3); /* known after the first */
     assert_int_equal(web.sessions, 3);
     assert_int_equal(web.deleted, 1);
+}
+
+static void a_chain_does_not_wait_for_the_end_of_its_session(void **state)
+{
+    (void)state;
+    bool error;
+    struct ap_registry *registry = connect_to("/slow_goodbye", ", session: chain");
+    int before = web.deleted; /* of the session in which the tools were listed */
+    for (int i = 0; i < 2; i++) {
+        struct ap_env *env;
+        OK(ap__env_new(registry, &env, err));
+        assert_string_equal(observe(env, "go()", &error), "well done");
+        double start = ap__now();
+        ap__env_free(env);
+        if (ap__now() - start > 0.2)
+            fail_msg("the end of a chain took %.2f seconds", ap__now() - start);
+    }
+    ap__registry_free(registry);
+    assert_int_equal(before, 1);
+    assert_int_equal(web.deleted, 3);
 }
 
 static void nobody_at_the_address_is_named(void **state)
@@ -330,7 +353,7 @@ static void events_may_come_in_any_pieces(void **state)
 int main(void)
 {
     enum { N = sizeof scenes / sizeof scenes[0] };
-    struct CMUnitTest tests[N + 4];
+    struct CMUnitTest tests[N + 5];
     size_t n = 0;
     for (size_t i = 0; i < N; i++)
         tests[n++] = (struct CMUnitTest){scenes[i].name, a_scene_plays_as_written, NULL, NULL,
@@ -339,6 +362,8 @@ int main(void)
                                                                     stop_web);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(
         key_session_and_revision_are_sent_and_the_session_is_ended, start_web, stop_web);
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(a_chain_does_not_wait_for_the_end_of_its_session,
+                                                                    start_web, stop_web);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(nobody_at_the_address_is_named);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(events_may_come_in_any_pieces);
     return _cmocka_run_group_tests("outside http", tests, n, NULL, NULL);

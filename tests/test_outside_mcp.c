@@ -24,6 +24,7 @@ static const struct scene scenes[] = {
     /* good */
     {"a_good_server_answers", "good", "", NULL, {FINE, {"add(a=1)", "well done"}}},
     {"a_server_of_2024_answers", "old", "", NULL, {FINE}},
+    {"a_server_of_march_2025_answers", "march", "", NULL, {FINE}},
     {"a_server_of_june_2025_answers", "june", "", NULL, {FINE}},
     {"a_list_in_pages_is_read_to_its_end", "pages", "", NULL, {FINE, {"add(a=1, b=2)", "well done"}}},
     {"lines_that_are_no_messages_are_passed_over", "chatty", "", NULL, {FINE}},
@@ -68,6 +69,8 @@ static const struct scene scenes[] = {
     {"a_hanging_server_is_started_again", "hang", "timeout: 0.4", NULL,
      {{ECHO, "E echo did not answer within 0.4 seconds"}, {ECHO, "E did not answer"}}},
     {"a_lost_answer_is_an_observation_and_the_server_stays", "slow", "timeout: 1", NULL, {{ECHO, "E did not answer"}, FINE}},
+    {"a_call_that_is_late_is_cancelled_by_its_id", "tells_cancelled", "timeout: 1", NULL,
+     {{ECHO, "E did not answer"}, {ECHO, "request 3 was cancelled"}}}, /* after initialize and tools/list */
     {"a_late_answer_is_nobodys", "late", "timeout: 0.4", NULL, {{ECHO, "E did not answer"}}},
     {"progress_without_end_has_an_end", "progress_forever", "timeout: 0.4", NULL,
      {{ECHO, "E echo makes progress, but had no result after 1.6 seconds"}}},

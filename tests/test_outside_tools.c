@@ -9,6 +9,7 @@
 #include "functions/later.h"
 #include "outside.h"
 #include "outside/sandbox.h"
+#include "outside/turns.h"
 
 /* One mode of tests/hostile/hostile_tool.c and what the chain sees. */
 struct scene {
@@ -228,6 +229,38 @@ static void calls_of_many_chains_run_at_the_same_time(void **state)
     ap__registry_free(registry);
 }
 
+static void turns_come_in_order_and_the_same_work_is_waited_for(void **state)
+{
+    (void)state;
+    struct ap_turns turns;
+    struct ap_turn a, b, c, d, e;
+    ap__turns_init(&turns, 2);
+    ap__turns_join(&turns, &a, "x");
+    ap__turns_join(&turns, &b, "x");
+    ap__turns_join(&turns, &c, "y");
+    ap__turns_join(&turns, &d, NULL);
+    ap__turns_join(&turns, &e, "x");
+    assert_false(ap__turn_comes(&turns, &c)); /* a may go, but has not looked yet */
+    assert_true(ap__turn_comes(&turns, &a));
+    assert_true(ap__turn_follows(&turns, &b));
+    assert_true(ap__turn_follows(&turns, &e));
+    assert_false(ap__turn_comes(&turns, &b));
+    assert_false(ap__turn_comes(&turns, &d)); /* after c */
+    assert_true(ap__turn_comes(&turns, &c));
+    assert_false(ap__turn_comes(&turns, &d)); /* both places are taken */
+    ap__turns_leave(&turns, &a);
+    assert_false(ap__turn_follows(&turns, &b));
+    assert_true(ap__turn_comes(&turns, &b)); /* before d, and not after another of its kind */
+    assert_false(ap__turn_comes(&turns, &e));
+    ap__turns_leave(&turns, &c);
+    ap__turns_leave(&turns, &d); /* given up */
+    assert_true(ap__turn_comes(&turns, &e));
+    ap__turns_leave(&turns, &b);
+    ap__turns_leave(&turns, &e);
+    assert_int_equal(turns.running, 0);
+    ap__turns_deinit(&turns);
+}
+
 static void a_call_that_is_given_up_leaves_nothing(void **state)
 {
     (void)state;
@@ -256,6 +289,7 @@ static void wrong_entries_are_named_with_their_line(void **state)
         {"- {command: [x], name: 'a b', description: d.}", "a function's name must be letters, digits and `_`"},
         {"- {command: [x], name: F, description: d., tiemout: 3}", "did you mean `timeout`"},
         {"- {command: [x], name: F, description: d., timeout: 0}", "timeout"},
+        {"- {command: [x], name: F, description: d., parallel: 0}", "parallel"},
         {"- {command: [x], name: F, description: d., parameters: [a]}", "`parameters` must be a map"},
         {"- {command: [x], name: F, description: d., example: 'F('}", "its example is no call"},
         {"- {command: [x], name: F, description: d., example: 'G()'}", "its example calls another function"},
@@ -316,7 +350,7 @@ static void every_failing_allocation_is_survived(void **state)
 int main(void)
 {
     enum { N = sizeof scenes / sizeof scenes[0] };
-    struct CMUnitTest tests[N + 10];
+    struct CMUnitTest tests[N + 11];
     size_t n = 0;
     for (size_t i = 0; i < N; i++)
         tests[n++] = (struct CMUnitTest){scenes[i].name, a_scene_ends_in_one_clear_observation, NULL, NULL,
@@ -328,6 +362,7 @@ int main(void)
     tests[n++] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(results_of_pure_functions_are_kept_per_arguments,
                                                                     make_dir, remove_dir);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(calls_of_many_chains_run_at_the_same_time);
+    tests[n++] = (struct CMUnitTest)cmocka_unit_test(turns_come_in_order_and_the_same_work_is_waited_for);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(a_call_that_is_given_up_leaves_nothing);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(wrong_entries_are_named_with_their_line);
     tests[n++] = (struct CMUnitTest)cmocka_unit_test(every_failing_allocation_is_survived);

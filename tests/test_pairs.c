@@ -8,7 +8,7 @@
 #include "base/rng.h"
 #include "preference/balance.h"
 #include "preference/pairs.h"
-#include "testing.h"
+#include "store_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,21 +16,15 @@
 
 enum { PROBLEMS = 30, TEMPLATES = 5 };
 
-static struct ap_store *open_store(void)
-{
-    struct ap_store *store = NULL;
-    OK(ap__store_open(dir, AP_STORE_WRITE, &store, err));
-    return store;
-}
-
 static void add_problem(struct ap_store *store, enum ap_split split, int i)
 {
     char id[16], question[48], name[16];
     snprintf(id, sizeof id, "p%d", i);
     snprintf(question, sizeof question, "Question number %d?", i);
     snprintf(name, sizeof name, "t%d", i % TEMPLATES);
-    struct ap_problem p = {.id = id, .task = (char *)(i % 3 ? "math" : "fol"), .template_name = name,
-                           .question = question, .answer = (char *)"1"};
+    struct ap_problem p = problem(id, question);
+    p.task = (char *)(i % 3 ? "math" : "fol");
+    p.template_name = name;
     OK(ap__store_add_problem(store, split, &p, err));
 }
 
@@ -118,7 +112,7 @@ static void random_chains_give_the_pairs_that_a_simple_reading_gives(void **stat
 {
     (void)state;
     for (uint64_t seed = 0; seed < 6; seed++) {
-        struct ap_store *store = open_store();
+        struct ap_store *store = open_store(AP_STORE_WRITE);
         random_chains(store, seed);
         size_t limit = 1 + seed, want = 0;
         for (int p = 0; p < PROBLEMS; p++) {
@@ -151,7 +145,7 @@ static void random_chains_give_the_pairs_that_a_simple_reading_gives(void **stat
 static void the_teachers_chain_is_chosen_first_and_the_students_rejected_first(void **state)
 {
     (void)state;
-    struct ap_store *store = open_store();
+    struct ap_store *store = open_store(AP_STORE_WRITE);
     add_problem(store, AP_TRAIN, 1);
     add_chain(store, 1, "student", 0, AP_CORRECT, true, "S1");
     add_chain(store, 1, "student", 1, AP_INCORRECT, false, "S2");
@@ -172,7 +166,7 @@ static void the_teachers_chain_is_chosen_first_and_the_students_rejected_first(v
 static void a_right_answer_from_an_unsound_chain_is_neither_chosen_nor_rejected(void **state)
 {
     (void)state;
-    struct ap_store *store = open_store();
+    struct ap_store *store = open_store(AP_STORE_WRITE);
     add_problem(store, AP_TRAIN, 1);
     add_chain(store, 1, "teacher", 0, AP_CORRECT, false, "Lucky");
     add_chain(store, 1, "student", 0, AP_INCORRECT, false, "Wrong");
@@ -193,7 +187,7 @@ static void a_right_answer_from_an_unsound_chain_is_neither_chosen_nor_rejected(
 static void gold_chains_are_chosen_only_when_asked_for_and_then_they_alone(void **state)
 {
     (void)state;
-    struct ap_store *store = open_store();
+    struct ap_store *store = open_store(AP_STORE_WRITE);
     add_problem(store, AP_TRAIN, 1);
     int64_t gold = add_chain(store, 1, "gold", 0, AP_CORRECT, true, "Gold");
     int64_t teacher = add_chain(store, 1, "teacher", 0, AP_CORRECT, true, "Teacher");
@@ -227,7 +221,7 @@ static void the_divergence_of_a_chain_and_its_prefix_is_where_the_shorter_one_en
 static void a_chain_collected_on_a_held_out_problem_stops_everything(void **state)
 {
     (void)state;
-    struct ap_store *store = open_store();
+    struct ap_store *store = open_store(AP_STORE_WRITE);
     add_problem(store, AP_HELDOUT, 1);
     add_chain(store, 1, "student", 0, AP_INCORRECT, false, "Wrong");
     struct ap_pair_counts counts;
@@ -242,7 +236,7 @@ static void a_chain_collected_on_a_held_out_problem_stops_everything(void **stat
 static void a_limit_silences_no_template(void **state)
 {
     (void)state;
-    struct ap_store *store = open_store();
+    struct ap_store *store = open_store(AP_STORE_WRITE);
     for (int p = 0; p < 210; p++) {
         bool rare = p % TEMPLATES == 4 && p >= 10;
         add_problem(store, AP_TRAIN, p);
@@ -276,7 +270,7 @@ static void the_same_seed_gives_the_same_pairs_whatever_order_the_chains_came_in
     int64_t kept[2][64];
     size_t n[2] = {0};
     for (int round = 0; round < 2; round++) {
-        struct ap_store *store = open_store();
+        struct ap_store *store = open_store(AP_STORE_WRITE);
         for (int p = 0; p < 12; p++)
             add_problem(store, AP_TRAIN, p);
         for (int k = 0; k < 12 * 4; k++) {
@@ -335,8 +329,6 @@ static void even_shares_are_what_handing_out_one_by_one_gives(void **state)
         assert_true(least == INT64_MAX || most <= least + 1);
     }
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
 
 int main(void)
 {

@@ -41,7 +41,7 @@ static void every_section_is_read(void **state)
              "collect: {problems: 10, augment: 0.5, gold: chosen, in_flight: 4}\npairs: {per_problem: 5, total: 6}\n"
              "train:\n  lora: {rank: 4, alpha: 8, targets: [q, down]}\n  lr: 0.5\n  schedule: cosine\n  steps: 2\n"
              "  batch: 3\n  beta: 0.1\n  label_smoothing: 0.2\n  loss: robust\n  sft_weight: 0.25\n"
-             "  warmup_from_zero: true\n  reference: adapter\n  nll_weight: 0\n  max_tokens: 100\n  clip: 0\n"
+             "  warmup_from_zero: true\n  reference: adapter\n  blame: step\n  nll_weight: 0\n  max_tokens: 100\n  clip: 0\n"
              "  warmup: 0\n  weight_decay: 0.1\nevaluate: {problems: 9, samples: 2, temperature: 1, teacher: false}\n");
     assert_int_equal(ap__recipe_parse(text, "r.yaml", &r, &err), AP_OK);
     assert_int_equal(r.seed, 7);
@@ -60,6 +60,7 @@ static void every_section_is_read(void **state)
     assert_true(r.train.dpo.sft_weight == 0.25);
     assert_true(r.train.warmup_from_zero);
     assert_int_equal(r.train.reference, AP_REFERENCE_ADAPTER);
+    assert_int_equal(r.train.blame, AP_BLAME_STEP);
     assert_int_equal(r.evaluate.samples, 2);
     ap__recipe_free(&r);
 }
@@ -79,6 +80,7 @@ static void a_wrong_recipe_is_explained_with_its_line(void **state)
         {"train: {sft_weight: -1}", "sft_weight"},
         {"train: {reference: adapter}", "a student with an adapter"},
         {"train: {reference: policy}", "base or adapter"},
+        {"train: {blame: teacher}", "chain or step"},
         {"collect: {gold: yes please}", "chosen"},
         {"collect: [1, 2]", "section"},
         {"teacher: {samples: 2}", "model"},

@@ -49,10 +49,10 @@ static void a_chain_is_read_back_as_it_was_added(void **state)
     (void)state;
     struct ap_store *store = open_store(AP_STORE_WRITE);
     add_problems(store, 5);
-    add_chain(store, "p003", "teacher", 2);
-    add_chain(store, "p003", "teacher", 0);
-    add_chain(store, "p003", "teacher", 1);
-    add_chain(store, "p002", "teacher", 0);
+    add_two_steps(store, "p003", "teacher", 2);
+    add_two_steps(store, "p003", "teacher", 0);
+    add_two_steps(store, "p003", "teacher", 1);
+    add_two_steps(store, "p002", "teacher", 0);
     int seen = 0;
     struct ap_chain_filter filter = {.problem = "p003", .actor = "teacher", .steps = true, .tokens = true};
     OK(ap__store_each_chain(store, &filter, check_chain, &seen, err));
@@ -79,11 +79,11 @@ static void chains_come_in_the_order_of_their_keys_whatever_order_they_were_made
     (void)state;
     struct ap_store *store = open_store(AP_STORE_WRITE);
     add_problems(store, 3);
-    add_chain(store, "p002", "student", 1);
-    add_chain(store, "p000", "teacher", 1);
-    add_chain(store, "p000", "student", 0);
-    add_chain(store, "p002", "student", AP_SAMPLE_GREEDY);
-    add_chain(store, "p000", "teacher", 0);
+    add_two_steps(store, "p002", "student", 1);
+    add_two_steps(store, "p000", "teacher", 1);
+    add_two_steps(store, "p000", "student", 0);
+    add_two_steps(store, "p002", "student", AP_SAMPLE_GREEDY);
+    add_two_steps(store, "p000", "teacher", 0);
     struct ap_buf order;
     ap__buf_init(&order, 0);
     struct ap_chain_filter filter = {.task = "math"};
@@ -98,7 +98,7 @@ static void a_chain_key_is_taken_once_and_a_chain_needs_its_problem(void **state
     (void)state;
     struct ap_store *store = open_store(AP_STORE_WRITE);
     add_problems(store, 1);
-    add_chain(store, "p000", "teacher", 0);
+    add_two_steps(store, "p000", "teacher", 0);
     struct ap_err why = {0};
     struct ap_stored_chain again = {.key = {"p000", "teacher", AP_FOR_COLLECT, 0}};
     assert_int_equal(ap__store_add_chain(store, &again, &why), AP_E_EXISTS);
@@ -178,7 +178,7 @@ static void child_collects(int fd)
         snprintf(id, sizeof id, "p%03d", i / 4);
         if (exists(store, id, "student", i % 4))
             continue;
-        add_chain(store, id, "student", i % 4);
+        add_two_steps(store, id, "student", i % 4);
         if (write(fd, &i, sizeof i) != sizeof i)
             _exit(3);
     }
@@ -269,7 +269,7 @@ static void pairs_are_replaced_whole_and_keep_their_reference(void **state)
     struct ap_store *store = open_store(AP_STORE_WRITE);
     add_problems(store, 1);
     for (int i = 0; i < 4; i++)
-        add_chain(store, "p000", "student", i);
+        add_two_steps(store, "p000", "student", i);
     struct ap_pair item[2] = {
         {.problem = (char *)"p000", .chosen = 1, .rejected = 2, .divergence = 1, .provenance = (char *)"student>student"},
         {.problem = (char *)"p000", .chosen = 1, .rejected = 3, .divergence = 0, .provenance = (char *)"student>student"}};

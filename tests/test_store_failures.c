@@ -72,7 +72,7 @@ static void a_damaged_store_is_an_error_and_not_a_crash(void **state)
     for (int i = 0; i < 60; i++) {
         char id[16];
         snprintf(id, sizeof id, "p%03d", i);
-        add_chain(store, id, "teacher", 0);
+        add_two_steps(store, id, "teacher", 0);
     }
     ap__store_free(store);
     char path[128];
@@ -141,7 +141,7 @@ static void a_full_disk_is_an_error_with_its_place_and_loses_nothing_committed(v
     assert_true(committed > 0);
     store = open_store(AP_STORE_WRITE);
     assert_true(count(store, "student") >= committed);
-    add_chain(store, "p000", "teacher", 0); /* and it goes on */
+    add_two_steps(store, "p000", "teacher", 0); /* and it goes on */
     ap__store_free(store);
     close(pipefd[0]);
     close(pipefd[1]);
@@ -188,7 +188,7 @@ static void every_allocation_may_fail_while_a_chain_is_added_and_read(void **sta
     (void)state;
     struct ap_store *store = open_store(AP_STORE_WRITE);
     add_problems(store, 1);
-    add_chain(store, "p000", "teacher", 0);
+    add_two_steps(store, "p000", "teacher", 0);
     bool failed = true;
     for (int64_t n = 1; failed && n < 200; n++) {
         struct ap_buf order;

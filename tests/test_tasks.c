@@ -24,7 +24,7 @@ static const char *write_file(const char *name, const char *text)
 
 #define GOOD                                                                                        \
     "prompt: |\n  Add.\nfunctions: [Sum, Answer]\nbootstrap: ['Sum(1, 2)']\n"                       \
-    "limits: {steps: 5}\nproblems: {generator: math-word}\nchecker: number\n"
+    "limits: {steps: 5, lockstep: true}\nproblems: {generator: math-word}\nchecker: number\n"
 
 static void built_in_tasks_open_by_name(void **state)
 {
@@ -52,6 +52,7 @@ static void a_task_file_is_read_as_written(void **state)
     assert_string_equal(task->agent.bootstrap[0], "Sum(1, 2)");
     assert_int_equal(task->agent.max_steps, 5);
     assert_int_equal(task->agent.max_bad_calls, 3);
+    assert_true(task->agent.lockstep);
     assert_int_equal(task->checker.kind, AP_CHECK_NUMBER);
     struct ap_problems ps = {0};
     OK(ap__task_problems(task, AP_HELDOUT, 1, 0, 3, &ps, err));

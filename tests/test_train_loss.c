@@ -43,6 +43,16 @@ static struct ap_dpo how_of(int i)
                            .nll_weight = fixtures[i].nll, .loss = fixtures[i].loss_type};
 }
 
+/* The pair's loss and what holds the chosen sequence up, as a batch of one adds them. */
+static struct ap_pair_loss whole_loss(const struct ap_dpo *how, const struct ap_pair_logp *pair)
+{
+    struct ap_pair_loss l = ap__loss_dpo(how, pair);
+    double dnll;
+    l.loss += how->nll_weight * ap__loss_sft(pair->chosen, pair->chosen_tokens, &dnll);
+    l.dchosen += how->nll_weight * dnll;
+    return l;
+}
+
 static void assert_near(double got, double expected, double tolerance)
 {
     if (!(fabs(got - expected) <= tolerance * fmax(1.0, fabs(expected))))
@@ -54,7 +64,7 @@ static void every_loss_equals_pytorch_also_far_from_zero(void **state)
     (void)state;
     for (int i = 0; i < FIXTURES; i++) {
         struct ap_dpo how = how_of(i);
-        struct ap_pair_loss l = ap__loss_dpo(&how, &fixtures[i].pair);
+        struct ap_pair_loss l = whole_loss(&how, &fixtures[i].pair);
         assert_near(l.loss, fixtures[i].loss, 1e-12);
         assert_near(l.dchosen, fixtures[i].dchosen, 1e-12);
         assert_near(l.drejected, fixtures[i].drejected, 1e-12);
@@ -68,15 +78,15 @@ static void derivatives_agree_with_finite_differences(void **state)
     for (int i = 0; i < SMOOTH_ONES; i++) {
         struct ap_dpo how = how_of(i);
         struct ap_pair_logp pair = fixtures[i].pair, up = pair, down = pair;
-        struct ap_pair_loss l = ap__loss_dpo(&how, &pair);
+        struct ap_pair_loss l = whole_loss(&how, &pair);
         up.chosen += eps;
         down.chosen -= eps;
-        double d = (ap__loss_dpo(&how, &up).loss - ap__loss_dpo(&how, &down).loss) / (2 * eps);
+        double d = (whole_loss(&how, &up).loss - whole_loss(&how, &down).loss) / (2 * eps);
         assert_near(l.dchosen, d, 1e-8);
         up = down = pair;
         up.rejected += eps;
         down.rejected -= eps;
-        d = (ap__loss_dpo(&how, &up).loss - ap__loss_dpo(&how, &down).loss) / (2 * eps);
+        d = (whole_loss(&how, &up).loss - whole_loss(&how, &down).loss) / (2 * eps);
         assert_near(l.drejected, d, 1e-8);
     }
 }

@@ -31,11 +31,11 @@ static void run_single(struct ap_model *m, const struct ap_batch_config *c, cons
     ap__model_zero_grad(m);
     *loss = 0.0;
     for (int32_t i = 0; i < n; i++) {
-        const struct ap_seq *seq[2] = {&e[i].chosen, &e[i].rejected};
-        double logp[2] = {0.0, 0.0};
-        int32_t tokens = 0;
-        for (int pass = 0; pass < 2; pass++) /* first the log-probs of both, then their gradients */
-            for (int s = 0; s < 2; s++) {
+        const struct ap_seq *seq[3] = {&e[i].chosen, &e[i].rejected, &e[i].held};
+        double logp[3] = {0.0, 0.0, 0.0};
+        int32_t tokens[3] = {0, 0, 0}, many = e[i].held.len > 0 ? 3 : 2;
+        for (int pass = 0; pass < 2; pass++) /* first the log-probs of all, then their gradients */
+            for (int s = 0; s < many; s++) {
                 struct ap_pack pack;
                 struct ap_activations *acts = NULL;
                 float out[TREE_LEN], dout[TREE_LEN];
@@ -45,14 +45,19 @@ static void run_single(struct ap_model *m, const struct ap_batch_config *c, cons
                 if (pass == 0) {
                     for (int32_t k = 0; k < pack.N; k++)
                         logp[s] += (double)out[k];
-                    tokens = s == 0 ? pack.N : tokens;
+                    tokens[s] = pack.N;
                     continue;
                 }
-                struct ap_pair_logp pair = {logp[0], logp[1], e[i].ref_chosen, e[i].ref_rejected, tokens, 0};
+                struct ap_pair_logp pair = {logp[0], logp[1], e[i].ref_chosen, e[i].ref_rejected, tokens[0], tokens[1]};
                 struct ap_pair_loss l = ap__loss_dpo(&c->dpo, &pair);
-                for (int32_t k = 0; k < pack.N; k++)
-                    dout[k] = (float)((s == 0 ? l.dchosen : l.drejected) / n);
+                double d = s == 0 ? l.dchosen : s == 1 ? l.drejected : 0.0;
                 *loss += s == 0 ? l.loss / n : 0.0;
+                if (s == (many == 3 ? 2 : 0)) {
+                    *loss -= c->dpo.nll_weight * logp[s] / tokens[s] / n;
+                    d -= c->dpo.nll_weight / tokens[s];
+                }
+                for (int32_t k = 0; k < pack.N; k++)
+                    dout[k] = (float)(d / n);
                 assert_int_equal(ap__model_backward(m, &pack, acts, dout, &step, &err), AP_OK);
             }
     }
@@ -60,6 +65,12 @@ static void run_single(struct ap_model *m, const struct ap_batch_config *c, cons
     ap__arena_deinit(&step);
 }
 
+static bool has_trained(const struct ap_seq *seq)
+{
+    return memchr(seq->trained, 1, (size_t)seq->len) != NULL;
+}
+
+/* Every other pair compares the beginnings of its sequences, and holds its whole chosen one. */
 static void make_pairs(const struct tree_data *d, struct ap_train_example *e)
 {
     for (int32_t i = 0; i < TREE_SEQS / 2; i++) {
@@ -68,8 +79,14 @@ static void make_pairs(const struct tree_data *d, struct ap_train_example *e)
         /* A random tree may have made one without a trained token. */
         for (int s = 0; s < 2; s++) {
             struct ap_seq *seq = s == 0 ? &e[i].chosen : &e[i].rejected;
-            if (memchr(seq->trained, 1, (size_t)seq->len) == NULL)
+            if (!has_trained(seq))
                 *seq = d->seq[0];
+        }
+        struct ap_seq part = e[i].chosen;
+        part.len = (part.len + 1) / 2;
+        if (i % 2 == 1 && has_trained(&part)) {
+            e[i].held = e[i].chosen;
+            e[i].chosen = part;
         }
     }
 }
@@ -106,6 +123,75 @@ static void check_packed_equals_single(bool lora, int32_t max_tokens)
         ap__free(single);
         ap__model_free(m);
     }
+}
+
+enum { BEGINNING = 40, SAME = 10 };
+
+/* The pairs of a random tree, each behind one of two untrained beginnings that have their first tokens in common. */
+struct long_data {
+    struct tree_data tree;
+    int32_t token[TREE_SEQS][BEGINNING + TREE_LEN];
+    uint8_t trained[TREE_SEQS][BEGINNING + TREE_LEN];
+};
+
+static void make_long_pairs(struct long_data *d, struct ap_train_example *e, int32_t V, uint64_t seed)
+{
+    make_tree(&d->tree, V, seed);
+    memset(d->trained, 0, sizeof d->trained);
+    for (int32_t s = 0; s < TREE_SEQS; s++) {
+        struct ap_seq *seq = &d->tree.seq[s];
+        struct ap_rng rng = ap__rng_make(seed, "beginning", 0, 0, 0), other = ap__rng_make(seed, "other", 0, 0, 0);
+        for (int32_t t = 0; t < BEGINNING; t++)
+            d->token[s][t] = (int32_t)ap__rng_below(t >= SAME && s % 4 > 1 ? &other : &rng, (uint32_t)V);
+        memcpy(d->token[s] + BEGINNING, seq->token, (size_t)seq->len * sizeof(int32_t));
+        memcpy(d->trained[s] + BEGINNING, seq->trained, (size_t)seq->len);
+        *seq = (struct ap_seq){d->token[s], d->trained[s], BEGINNING + seq->len};
+    }
+    make_pairs(&d->tree, e);
+}
+
+static void check_parts(bool lora, bool recompute)
+{
+    for (uint64_t seed = 1; seed <= SEEDS + AP_FAMILY_COUNT; seed++) {
+        struct ap_config shape = seed <= SEEDS ? tiny_config() : tiny_family((enum ap_family)(seed - SEEDS - 1));
+        struct ap_batch_config config = {.method = AP_METHOD_DPO, .dpo = {.beta = 0.2, .nll_weight = 0.5, .sft_weight = 0}};
+        struct ap_model *m = tiny_model(&shape, seed);
+        struct long_data d;
+        struct ap_train_example e[TREE_SEQS / 2];
+        struct ap_batch_sums whole_sums, sums;
+        float *whole, *parts, *single;
+        int64_t n;
+        double loss;
+        if (lora) {
+            OK(ap__model_add_lora(m, &(struct ap_lora_config){3, 5.0f, AP_LORA_ALL}, seed, err));
+            stir(m, 0.1f, seed);
+        }
+        ap__model_recompute(m, recompute);
+        make_long_pairs(&d, e, shape.V, seed);
+        run_batch(m, &config, e, TREE_SEQS / 2, &whole_sums, &whole, &n);
+        config.part_tokens = 60 + (int32_t)seed;
+        run_batch(m, &config, e, TREE_SEQS / 2, &sums, &parts, &n);
+        run_single(m, &config, e, TREE_SEQS / 2, &loss, &single, &n);
+        assert_int_equal(whole_sums.packs, 1);
+        assert_true(sums.packs > 2);
+        assert_int_equal(sums.flat_tokens, whole_sums.flat_tokens);
+        assert_below("loss", fabs(sums.loss - loss) / fabs(loss), 1e-6, seed);
+        assert_below("gradient against the whole tree", relative_error(parts, whole, n), 1e-5, seed);
+        assert_below("gradient against single sequences", relative_error(parts, single, n), 1e-5, seed);
+        ap__free(whole);
+        ap__free(parts);
+        ap__free(single);
+        ap__model_free(m);
+    }
+}
+
+static void parts_on_a_trunk_have_the_gradient_of_the_whole_tree(void **state)
+{
+    (void)state;
+    check_parts(false, false);
+    check_parts(true, false);
+    check_parts(false, true);
+    check_parts(true, true);
 }
 
 static void a_packed_batch_trains_all_weights_like_single_sequences(void **state)
@@ -336,6 +422,7 @@ int main(void)
         cmocka_unit_test(a_packed_batch_trains_all_weights_like_single_sequences),
         cmocka_unit_test(a_packed_batch_trains_an_adapter_like_single_sequences),
         cmocka_unit_test(a_batch_over_the_token_budget_is_split_without_changing_its_gradient),
+        cmocka_unit_test(parts_on_a_trunk_have_the_gradient_of_the_whole_tree),
         cmocka_unit_test(gradients_agree_with_finite_differences),
         cmocka_unit_test(a_forward_pass_that_keeps_nothing_gives_the_same_logprobs_in_less_memory),
         cmocka_unit_test(recomputing_gives_the_same_gradients_bit_for_bit_in_less_memory),

@@ -8,7 +8,6 @@ copied to every problem, each question once and copied to every sample; one deco
 sampler."""
 import ctypes
 import json
-import time
 
 import peer
 
@@ -126,12 +125,7 @@ def rollout(first, seed):
         llama.llama_sampler_free(sampler)
 
 
-seconds, first = [], []
-for repeat in range(args.warm_up + args.repeats):
-    if repeat == args.warm_up:
-        busy = time.process_time()
-    start = time.perf_counter()
-    rollout(first, 1)
-    seconds.append(time.perf_counter() - start)
-peer.report("rollout", chains, seconds[args.warm_up:], time.process_time() - busy, first, micro_batch=args.micro_batch, unified=args.unified,
-            cache=args.cache)
+first = []
+peer.measure(args, lambda: rollout(first, 1),
+             lambda seconds, cpu: peer.report("rollout", chains, seconds, cpu, first, micro_batch=args.micro_batch,
+                                              unified=args.unified, cache=args.cache))

@@ -7,6 +7,8 @@ import json
 import os
 import resource
 import statistics
+import sys
+import time
 
 
 def arguments(description, *more):
@@ -16,6 +18,8 @@ def arguments(description, *more):
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--repeats", type=int, default=1, help="timed ones")
     parser.add_argument("--warm-up", type=int, default=1)
+    parser.add_argument("--serve", action="store_true",
+                        help="after the warm-up, one timed repeat and its result for every line on stdin")
     for names, options in more:
         parser.add_argument(*names, **options)
     args = parser.parse_args()
@@ -42,3 +46,35 @@ def report(workload, units, seconds, cpu, check, **more):
     print(json.dumps({"workload": workload, "units": units, "repeats": len(seconds), "seconds": median,
                       "cpu_seconds": cpu, "least": min(seconds), "most": max(seconds), "per_second": units / median, "peak_mib": peak,
                       "check": check, **more}), file=result, flush=True)
+
+
+class Timer:
+    """Wall and processor seconds between start() and stop(), which returns them."""
+
+    def start(self):
+        self.began, self.busy = time.perf_counter(), time.process_time()
+
+    def stop(self):
+        return time.perf_counter() - self.began, time.process_time() - self.busy
+
+
+def asked(args):
+    """One item for every repeat that is to be timed."""
+    return sys.stdin if args.serve else range(args.repeats)
+
+
+def measure(args, once, report_on):
+    """Warm up, time once() as often as it is asked for; report_on(seconds of each, processor seconds of all)."""
+    for _ in range(args.warm_up):
+        once()
+    timer, seconds, cpu = Timer(), [], 0.0
+    for _ in asked(args):
+        timer.start()
+        once()
+        wall, busy = timer.stop()
+        if args.serve:
+            report_on([wall], busy)
+        seconds.append(wall)
+        cpu += busy
+    if not args.serve:
+        report_on(seconds, cpu)

@@ -3,7 +3,8 @@
 
     run.py --apprentice build/apprentice --work FOLDER [--runs 5] [--csv FILE] [workload ...]
 
-    for each run:  ours (a fresh process, one warm-up) -> the peer (the same) -> ratio of the two
+    the peer: loads, warms up, waits
+    for each run:  one repeat of the peer -> ours (a fresh process, one warm-up) -> ratio of the two
 
 FOLDER holds the model and the work (made by `apprentice bench --write` when it is empty).  Before the runs each peer
 is tried with several settings, once each, and keeps the fastest.  A table goes to stdout, every single run to the CSV."""
@@ -16,6 +17,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -53,10 +55,10 @@ def limit_memory():
     resource.setrlimit(resource.RLIMIT_DATA, (int(free * 1024 * 0.85),) * 2)
 
 
-def start(command):
+def start(command, **pipes):
     environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
-                            preexec_fn=limit_memory)
+    return subprocess.Popen(command, **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **pipes}, text=True,
+                            env=environment, preexec_fn=limit_memory)
 
 
 def measure(command):
@@ -67,6 +69,32 @@ def measure(command):
         say(f"failed: {' '.join(command)}\n  " + "\n  ".join(err.strip().split("\n")[-3:]))
         return None
     return json.loads(out.strip().split("\n")[-1])
+
+
+class Served:
+    """A peer that is kept, for a repeat of it may take minutes and its preparation no less."""
+
+    def __init__(self, command):
+        self.command, self.err = command, tempfile.TemporaryFile("w+")
+        self.process = start([*command, "--serve"], stdin=subprocess.PIPE, stderr=self.err)
+
+    def measure(self):
+        """One repeat; None when it failed."""
+        line = ""
+        if self.process.poll() is None:
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        if not line:
+            self.process.wait()
+            self.err.seek(0)
+            say(f"failed: {' '.join(self.command)}\n  " + "\n  ".join(self.err.read().strip().split("\n")[-3:]))
+            return None
+        return json.loads(line)
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
 
 
 # ---- sides ----
@@ -163,8 +191,11 @@ def loads(cold):
 # ---- the comparison ----
 
 def alternate(workload, side, settings):
+    served = Served(side(workload, settings))
     for _ in range(options.runs):
-        yield [measure(ours(workload)), measure([*side(workload, settings), "--repeats", "1"])]
+        theirs = served.measure()
+        yield [measure(ours(workload)), theirs]
+    served.end()
 
 
 def middle(numbers):

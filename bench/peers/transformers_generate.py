@@ -6,7 +6,6 @@
 At its best: the tool prompt is computed once and its cache repeated for every problem, each question once and repeated
 for every sample; all chains are one batch without padding, whose cache is kept from call to call."""
 import json
-import time
 
 import peer
 
@@ -49,22 +48,16 @@ def prefill(first):
 
 @torch.inference_mode()
 def rollout(first):
+    torch.manual_seed(1)
     cache = prefill(first)
     ids = prompts.repeat_interleave(samples, dim=0)
     for step in range(steps):
         ids = model.generate(ids, attention_mask=torch.ones_like(ids), past_key_values=cache, generation_config=sampling)
         if step + 1 < steps:
             ids = torch.cat([ids, results[:, step]], dim=1)
-    return ids
+    assert ids.shape[1] == prompts.shape[1] + steps * call + (steps - 1) * results.shape[2], ids.shape
 
 
-seconds, first = [], []
-for repeat in range(args.warm_up + args.repeats):
-    torch.manual_seed(1)
-    if repeat == args.warm_up:
-        busy = time.process_time()
-    start = time.perf_counter()
-    ids = rollout(first)
-    seconds.append(time.perf_counter() - start)
-assert ids.shape[1] == prompts.shape[1] + steps * call + (steps - 1) * results.shape[2], ids.shape
-peer.report("rollout", len(ids), seconds[args.warm_up:], time.process_time() - busy, first)
+first = []
+peer.measure(args, lambda: rollout(first),
+             lambda seconds, cpu: peer.report("rollout", len(prompts) * samples, seconds, cpu, first))

@@ -8,7 +8,6 @@ f32, all pairs in one step (accumulated over micro-batches of --batch pairs), re
 At its best: no gradient checkpointing, no logging, no saving, tokens given as ids."""
 import json
 import os
-import time
 
 import peer
 
@@ -29,17 +28,26 @@ torch.set_num_threads(args.threads)
 
 
 class Steps(TrainerCallback):
-    """Wall time of every optimizer step, its forward and backward passes included."""
+    """Times every optimizer step after the warm-up, its forward and backward passes included; the trainer has the loop."""
 
     def __init__(self):
-        self.seconds, self.cpu = [], []
+        self.done, self.asked, self.timer = 0, iter(peer.asked(args)), peer.Timer()
+        self.seconds, self.cpu = [], 0.0
 
     def on_step_begin(self, *_, **__):
-        self.start, self.busy = time.perf_counter(), time.process_time()
+        if self.done >= args.warm_up and next(self.asked, None) is None:
+            raise SystemExit
+        self.timer.start()
 
     def on_step_end(self, *_, **__):
-        self.seconds.append(time.perf_counter() - self.start)
-        self.cpu.append(time.process_time() - self.busy)
+        wall, busy = self.timer.stop()
+        self.done += 1
+        if self.done <= args.warm_up:
+            return
+        if args.serve:
+            report([wall], busy)
+        self.seconds.append(wall)
+        self.cpu += busy
 
 
 class OnIds(DPOTrainer):
@@ -62,14 +70,21 @@ trainer = OnIds(
         output_dir=folder.name, use_cpu=True, bf16=False, gradient_checkpointing=False, max_length=None,
         loss_type=["sigmoid"], beta=0.1, precompute_ref_log_probs=True, precompute_ref_batch_size=args.batch,
         per_device_train_batch_size=args.batch, gradient_accumulation_steps=-(-len(pairs) // args.batch),
-        max_steps=args.warm_up + args.repeats, learning_rate=1e-4, lr_scheduler_type="constant", max_grad_norm=1.0,
+        max_steps=args.warm_up + (1000 if args.serve else args.repeats), learning_rate=1e-4, lr_scheduler_type="constant", max_grad_norm=1.0,
         save_strategy="no", logging_strategy="no", report_to="none", disable_tqdm=True, seed=1),
     train_dataset=Dataset.from_list(pairs),
     processing_class=tokenizer,
     peft_config=LoraConfig(r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM"),
     callbacks=[steps])
 reference = [sum(trainer.train_dataset[name]) / len(pairs) for name in ("ref_chosen_logps", "ref_rejected_logps")]
+
+
+def report(seconds, cpu):
+    workload = os.path.splitext(os.path.basename(args.pairs))[0]
+    peer.report(workload, len(pairs), seconds, cpu, reference, batch=args.batch)
+
+
 trainer.train()
 folder.cleanup()
-peer.report(os.path.splitext(os.path.basename(args.pairs))[0], len(pairs), steps.seconds[args.warm_up:],
-            sum(steps.cpu[args.warm_up:]), reference, batch=args.batch)
+if not args.serve:
+    report(steps.seconds, steps.cpu)

@@ -1,15 +1,18 @@
 /* agent.c - many chains in flight, one call per step.
  *
  *     jobs --start, in order--> slot[0 .. in_flight)
- *                                 |  ^
- *                          submit |  | completion: run the call, append its observation
- *                                 v  |
- *                                 llm            Answer or a limit --> done(chain), slot is free
+ *                                 |  ^                            |  ^
+ *                WAIT_LLM: submit |  | completion       RUN_CALL: |  | observation
+ *                                 v  |                            v  |
+ *                                 llm  --------- call --------> function
+ *                                              Answer or a limit --> done(chain), slot is free
  *
- * What a chain becomes depends on its job alone: its functions' state is its own
- * and so is its random stream, keyed (seed, key, number of the call). */
+ * One thread does it all: it looks at every running function, lets the llm go on,
+ * and waits only when neither has moved.  A function that answers at once is
+ * done when it is started, and its chain goes on before the next is looked at. */
 #include "agent/agent.h"
 #include "base/progress.h"
+#include "functions/later.h"
 
 #include <string.h>
 
@@ -22,6 +25,8 @@ struct slot {
     struct ap_conversation conversation;
     struct ap_conversation_mark before_call; /* what a dropped call goes back to */
     struct ap_chain chain;
+    struct ap_running *running; /* the call's function; NULL = the llm is at work */
+    struct ap_completion call;  /* ... whose text this is, borrowed from the conversation */
     int32_t calls, bad_calls;
     double started;
 };
@@ -31,7 +36,7 @@ struct agent {
     const struct ap_agent_config *config;
     struct ap_conversation prefix;
     struct slot *slot; /* (slots,) */
-    int32_t slots, busy;
+    int32_t slots, busy, running; /* busy: chains; running: those of them whose function runs */
     ap_agent_done done;
     ap_agent_step on_step;
     void *user;
@@ -39,6 +44,7 @@ struct agent {
 
 static void slot_deinit(struct agent *a, struct slot *s)
 {
+    ap__running_free(s->running); /* before the conversation, whose text it has, and the env, whose state it uses */
     a->llm->ops->release(a->llm, &s->conversation);
     ap__conversation_deinit(&s->conversation);
     ap__chain_deinit(&s->chain);
@@ -122,15 +128,34 @@ static ap_status go_on(struct agent *a, struct slot *s, bool error, struct ap_er
     return ask(a, s, err);
 }
 
-static ap_status run_call(struct agent *a, struct slot *s, const struct ap_completion *c, struct ap_err *err)
+/* The call's function has come to its end. */
+static ap_status take_result(struct agent *a, struct slot *s, struct ap_err *err)
 {
     struct ap_call_result result = {0};
-    AP_TRY(ap__env_call(s->env, c->text, strlen(c->text), &result, err));
+    struct ap_running *running = s->running;
+    s->running = NULL;
+    a->running--;
+    AP_TRY(ap__running_finish(running, &result, err));
     bool error = result.error;
     s->bad_calls += error;
-    ap_status status = add_step(a, s, c, &result, err);
+    ap_status status = add_step(a, s, &s->call, &result, err);
     ap__call_result_deinit(&result);
     return status == AP_OK ? go_on(a, s, error, err) : status;
+}
+
+static ap_status start_call(struct agent *a, struct slot *s, const struct ap_completion *c, struct ap_err *err)
+{
+    AP_TRY(ap__env_start(s->env, c->text, strlen(c->text), &s->running, err));
+    s->call = *c;
+    a->running++;
+    return AP_OK;
+}
+
+/* Look whether the slot's function is done; if so, the chain goes on. */
+static ap_status look(struct agent *a, struct slot *s, bool *done, struct ap_err *err)
+{
+    AP_TRY(ap__running_advance(s->running, done, err));
+    return *done ? take_result(a, s, err) : AP_OK;
 }
 
 /* The model did not come to an end: what it wrote is the last step, never run. */
@@ -146,17 +171,90 @@ static ap_status cut_off(struct agent *a, struct slot *s, const struct ap_comple
     return status == AP_OK ? finish(a, s, AP_END_LENGTH, err) : status;
 }
 
-static ap_status advance(struct agent *a, const struct ap_completion *c, struct ap_err *err)
+/* What the model has written comes in: a call is started. */
+static ap_status begin(struct agent *a, const struct ap_completion *c, struct ap_err *err)
 {
     struct slot *s = &a->slot[c->id];
     s->calls++;
     s->chain.new_tokens += c->new_tokens;
+    return c->finish == AP_FINISH_STOP ? start_call(a, s, c, err) : AP_OK;
+}
+
+/* ... and the chain goes on, when it can at once. */
+static ap_status settle(struct agent *a, const struct ap_completion *c, struct ap_err *err)
+{
+    struct slot *s = &a->slot[c->id];
+    bool done;
     switch (c->finish) {
-    case AP_FINISH_STOP: return run_call(a, s, c, err);
+    case AP_FINISH_STOP: return look(a, s, &done, err);
     case AP_FINISH_LENGTH: return cut_off(a, s, c, err);
     case AP_FINISH_ERROR: break;
     }
     return finish(a, s, c->lost ? AP_END_LOST : AP_END_CONTEXT, err);
+}
+
+/* ---- waiting ---- */
+
+static void wait_for(struct agent *a, bool llm)
+{
+    struct ap_waiter waiter;
+    ap__waiter_init(&waiter);
+    for (int32_t i = 0; i < a->slots; i++)
+        if (a->slot[i].running)
+            ap__running_wait(a->slot[i].running, &waiter);
+    if (llm)
+        a->llm->ops->wait(a->llm, &waiter);
+    ap__waiter_wait(&waiter);
+}
+
+/* Lockstep: until every function that runs is done; their results are taken afterwards, in order. */
+static ap_status wait_for_all(struct agent *a, struct ap_err *err)
+{
+    for (;;) {
+        int32_t left = 0;
+        AP_TRY(ap__check_interrupt(err));
+        for (int32_t i = 0; i < a->slots; i++) {
+            bool done = true;
+            if (a->slot[i].running)
+                AP_TRY(ap__running_advance(a->slot[i].running, &done, err));
+            left += !done;
+        }
+        if (left == 0)
+            return AP_OK;
+        wait_for(a, false);
+    }
+}
+
+/* ---- the loop ---- */
+
+static ap_status advance_llm(struct agent *a, int32_t *moved, struct ap_err *err)
+{
+    struct ap_completion completion[POLL_MAX];
+    int32_t count = 0;
+    AP_TRY(a->llm->ops->poll(a->llm, completion, POLL_MAX, &count, err));
+    *moved += count;
+    for (int32_t i = 0; i < count; i++) {
+        AP_TRY(begin(a, &completion[i], err));
+        if (!a->config->lockstep)
+            AP_TRY(settle(a, &completion[i], err));
+    }
+    if (!a->config->lockstep)
+        return AP_OK;
+    AP_TRY(wait_for_all(a, err));
+    for (int32_t i = 0; i < count; i++)
+        AP_TRY(settle(a, &completion[i], err));
+    return AP_OK;
+}
+
+static ap_status advance_functions(struct agent *a, int32_t *moved, struct ap_err *err)
+{
+    for (int32_t i = 0; i < a->slots && a->running > 0; i++) {
+        bool done = false;
+        if (a->slot[i].running)
+            AP_TRY(look(a, &a->slot[i], &done, err));
+        *moved += done;
+    }
+    return AP_OK;
 }
 
 static ap_status fill(struct agent *a, const struct ap_agent_job *jobs, int32_t n, int32_t *next, struct ap_err *err)
@@ -171,19 +269,16 @@ static ap_status run_all(struct agent *a, const struct ap_agent_job *jobs, int32
 {
     int32_t next = 0;
     while (next < n || a->busy > 0) {
+        int32_t moved = 0;
         AP_TRY(ap__check_interrupt(err));
         AP_TRY(fill(a, jobs, n, &next, err));
-        struct ap_completion completion[POLL_MAX];
-        int32_t count = 0;
-        AP_TRY(a->llm->ops->poll(a->llm, completion, POLL_MAX, &count, err));
-        for (int32_t i = 0; i < count; i++)
-            AP_TRY(advance(a, &completion[i], err));
-        if (count == 0 && a->llm->ops->wait) {
-            struct ap_waiter waiter;
-            ap__waiter_init(&waiter);
-            a->llm->ops->wait(a->llm, &waiter);
-            ap__waiter_wait(&waiter);
-        }
+        if (a->running > 0)
+            AP_TRY(advance_functions(a, &moved, err));
+        bool asked = a->busy > a->running; /* without a request the llm has nothing to do, and does not wait either */
+        if (asked)
+            AP_TRY(advance_llm(a, &moved, err));
+        if (moved == 0 && (!asked || a->llm->ops->wait))
+            wait_for(a, asked);
     }
     return AP_OK;
 }

@@ -3,7 +3,21 @@
  *     prompt + help + examples + question -> call -> run it -> observation -> call -> ... -> Answer
  *
  * A state machine per chain: WAIT_LLM -> RUN_CALL -> WAIT_LLM ... -> DONE.  Knows nothing of tasks'
- * checkers or stores: chains leave through a callback as they end. */
+ * checkers or stores: chains leave through a callback as they end.
+ *
+ * Functions whose results take time (functions/later.h) run beside each other and beside the llm: a chain
+ * waits for its own call alone, and one that fails or hangs is an observation of its own chain.
+ *
+ * What may be relied on.  A chain is made by its job: its functions' state, its conversation and its
+ * random stream, keyed (seed, key, number of the call), are its own.  Beyond that
+ *   - with functions that answer at once the order of everything is fixed: the same jobs, llm, in_flight,
+ *     threads and machine make the same chains, bit for bit;
+ *   - with functions that take time the conversations that a local model steps together are those whose
+ *     functions happen to be back.  That changes the last bits of logits, and so, rarely, a token that is
+ *     drawn.  It favours no chain: every job is run to its end, however long its functions take;
+ *   - `lockstep` gives the first promise with such functions too, when they say the same each time: calls
+ *     that were written in the same step run at the same time, and the llm waits until all of them are
+ *     done.  The price: one that hangs is waited for by everybody. */
 #ifndef AP_AGENT_H
 #define AP_AGENT_H
 
@@ -22,6 +36,7 @@ struct ap_agent_config {
     int32_t stop_count;
     int32_t in_flight;              /* chains at once, e.g. 128 */
     bool strict;                    /* drop failed calls from the conversation as microchain does */
+    bool lockstep;                  /* the llm waits for all functions that run: see above */
 };
 
 /* One chain to make. */
@@ -46,17 +61,13 @@ ap_status ap__agent_run(struct ap_llm *llm, const struct ap_agent_config *config
 /* ---- prompt.c ---- */
 
 /* What all questions of a task share: the system message (prompt, and help unless the template shows the functions
- * itself) and the bootstrap calls with their results as scaffold messages.  tmpl may be NULL: plain text.  Runs the
+ * itself) and the bootstrap calls with their results as scaffold messages.  The question is the next message.  tmpl may be NULL: plain text.  Runs the
  * bootstrap calls; AP_E_ARG when one of them is an error. */
 ap_status ap__prompt_prefix(const struct ap_agent_config *config, const struct ap_template *tmpl,
                             struct ap_conversation *out, struct ap_err *err) AP_MUST_CHECK;
 /* The same for an llm, which may have no template. */
 ap_status ap__prompt_prefix_for(const struct ap_agent_config *config, const struct ap_llm *llm,
                                 struct ap_conversation *out, struct ap_err *err) AP_MUST_CHECK;
-/* The conversation before the first call: prefix, then the question.  Gold chains for SFT are rendered from the
- * same function, so both agree token by token. */
-ap_status ap__prompt_build(const struct ap_agent_config *config, const struct ap_template *tmpl, const char *question,
-                           struct ap_conversation *out, struct ap_err *err) AP_MUST_CHECK;
 /* Tokens of a whole given chain of calls, as they would stand in a live chain: each call is run in a fresh
  * environment, its observation appended before the next call; the last call ends the tokens.  *ok is false when a
  * call is an error observation or one follows Answer.  Used for gold chains and those of other models, whose calls

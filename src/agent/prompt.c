@@ -123,16 +123,6 @@ ap_status ap__prompt_prefix_for(const struct ap_agent_config *config, const stru
     return build_prefix(config, manner, out, err);
 }
 
-ap_status ap__prompt_build(const struct ap_agent_config *config, const struct ap_template *tmpl, const char *question,
-                           struct ap_conversation *out, struct ap_err *err)
-{
-    AP_TRY(ap__prompt_prefix(config, tmpl, out, err));
-    ap_status status = ap__conversation_add(out, AP_USER, question, false, err);
-    if (status != AP_OK)
-        ap__conversation_deinit(out);
-    return status;
-}
-
 /* One call of a given chain: its message with tokens, its step, and its observation, yet without tokens. */
 static ap_status render_call(struct ap_env *env, const struct ap_template *tmpl, const char *call,
                              struct ap_conversation *c, struct ap_chain *chain, struct ap_err *err)

@@ -211,13 +211,22 @@ static int append(const char *data, size_t len, void *buf)
     return ap__buf_add(buf, data, len) == AP_OK ? 0 : -1;
 }
 
-char *ap__json_dump(const json_t *value)
+static char *dump(const json_t *value, size_t flags)
 {
     struct ap_buf buf;
     ap__buf_init(&buf, 0);
-    int rc = json_dump_callback(value, append, &buf,
-                                JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
+    int rc = json_dump_callback(value, append, &buf, flags | JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
     char *text = rc == 0 ? ap__buf_take(&buf) : NULL;
     ap__buf_deinit(&buf);
     return text;
+}
+
+char *ap__json_dump(const json_t *value)
+{
+    return dump(value, JSON_SORT_KEYS);
+}
+
+char *ap__json_dump_in_order(const json_t *value)
+{
+    return dump(value, 0);
 }

@@ -37,5 +37,7 @@ typedef ap_status (*ap_json_visit)(void *user, const struct ap_json_line *line, 
 ap_status ap__json_lines(const char *path, size_t max, ap_json_visit visit, void *user, struct ap_err *err) AP_MUST_CHECK;
 /* Serialise compactly, keys sorted, UTF-8 kept; ap__free-able or NULL. */
 char *ap__json_dump(const json_t *value);
+/* ... keys in the order in which they were set. */
+char *ap__json_dump_in_order(const json_t *value);
 
 #endif

@@ -1,4 +1,4 @@
-/* measure.h - what a measurement needs: medians, the machine's limit, a cold page cache. */
+/* measure.h - what a measurement needs: medians, processor time, a cold page cache. */
 #ifndef AP_MEASURE_H
 #define AP_MEASURE_H
 
@@ -10,10 +10,6 @@ double ap__median(double *x, int32_t n);
 
 /* Processor seconds of this process so far, all threads together. */
 double ap__cpu_now(void);
-
-/* The fastest of OpenBLAS's 1024^3 sgemms within about `seconds`, in GFLOP/s, with the threads that are set. 0 without
- * memory. */
-double ap__measure_sgemm(double seconds);
 
 /* Ask the system to forget its cached pages of a folder's files, as after a restart.  Pages that were never written to
  * disk, or that a program maps, stay. */

@@ -156,7 +156,7 @@ static ap_status logprobs_d(float *dh, float *dW, const float *dlogp, const floa
 {
     double start = ap__now();
     ap_status status = base->logprobs_d(dh, dW, dlogp, h, W, row, token, N, scratch, err);
-    note("logprobs_d", W->rows, W->cols, start, product(N, W->rows, W->cols));
+    note("logprobs_d", W->rows, W->cols, start, ((dh != NULL) + (dW != NULL)) * product(N, W->rows, W->cols));
     return status;
 }
 

@@ -4,13 +4,14 @@
  *     then        every chain: the token just sampled; after each `call` tokens also the result that follows
  *
  * All chains live in one session, which shares what they share. */
-#include "bench/account.h"
 #include "bench/bench.h"
 #include "bench/measure.h"
 #include "base/progress.h"
+#include "model/account.h"
 #include "model/sampler.h"
 #include "model/session.h"
 #include "model/weights.h"
+#include "tensor/peak.h"
 
 #include <math.h>
 #include <omp.h>
@@ -170,7 +171,7 @@ static ap_status measure(struct rollout *r, const struct ap_bench_options *o, st
     static double seconds[AP_BENCH_MAX_REPEATS];
     double cpu = 0.0;
     ap_status status = AP_OK;
-    out->peak = ap__measure_sgemm(PEAK_SECONDS);
+    out->peak = ap__peak_sgemm(PEAK_SECONDS);
     for (int32_t i = -o->warm; i < o->repeats && status == AP_OK; i++) {
         if (i == 0) {
             ap__timed_clear();
@@ -185,7 +186,7 @@ static ap_status measure(struct rollout *r, const struct ap_bench_options *o, st
     for (out->checks = 0; out->checks < r->script.shape.problems && out->checks < AP_BENCH_CHECKS; out->checks++)
         out->check[out->checks] = r->first[out->checks];
     out->rows = o->profile ? ap__timed_rows(out->row) : 0;
-    double again = ap__measure_sgemm(PEAK_SECONDS);
+    double again = ap__peak_sgemm(PEAK_SECONDS);
     out->peak = again > out->peak ? again : out->peak;
     return AP_OK;
 }

@@ -1,8 +1,9 @@
 /* work_train.c - time of optimizer steps, through the same loop that trains. */
-#include "bench/account.h"
 #include "bench/bench.h"
 #include "bench/measure.h"
+#include "model/account.h"
 #include "model/weights.h"
+#include "tensor/peak.h"
 #include "train/trainer.h"
 
 #include <omp.h>
@@ -65,11 +66,11 @@ static ap_status count(const struct ap_config *c, struct ap_work_examples *w, st
         return ap__fail(err, AP_E_MEMORY, NULL, "no memory for %d examples", w->n);
     ap_status status = ap__pack_build(&w->arena, seq, list_sequences(w, seq), 0, &pack, err);
     if (status == AP_OK)
-        status = ap__account_pack(c, &pack, &size, err);
+        status = ap__account_pack(c, &pack, 0, &w->arena, &size, err);
     if (status == AP_OK) {
         out->tokens_flat = (double)pack.flat_tokens;
         out->tokens_tree = pack.T;
-        out->gflop = 1e-9 * ap__account_lora_step(c, &size, RANK);
+        out->gflop = 1e-9 * ap__account_step(c, &size, RANK);
     }
     ap__arena_release(&w->arena, mark);
     return status;
@@ -104,7 +105,7 @@ static ap_status train(const struct ap_bench_options *o, struct ap_model *m, str
     struct ap_train_config config = config_of(o, w);
     struct ap_lora_config lora = {.rank = RANK, .alpha = ALPHA, .targets = AP_LORA_ALL};
     steps = (struct steps){.warm = o->warm};
-    out->peak = ap__measure_sgemm(PEAK_SECONDS);
+    out->peak = ap__peak_sgemm(PEAK_SECONDS);
     if (o->profile)
         m->be = ap__timed_backend(m->be);
     AP_TRY(ap__model_add_lora(m, &lora, SEED, err));
@@ -117,7 +118,7 @@ static ap_status train(const struct ap_bench_options *o, struct ap_model *m, str
     ap__bench_summarise(out, steps.seconds, steps.n);
     out->cpu = (ap__cpu_now() - steps.cpu) / steps.n;
     out->rows = o->profile ? ap__timed_rows(out->row) : 0;
-    double again = ap__measure_sgemm(PEAK_SECONDS);
+    double again = ap__peak_sgemm(PEAK_SECONDS);
     out->peak = again > out->peak ? again : out->peak;
     return AP_OK;
 }

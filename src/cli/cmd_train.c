@@ -6,6 +6,7 @@
 #include "model/folder.h"
 #include "model/memory.h"
 #include "run/gold_source.h"
+#include "tensor/peak.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +25,9 @@ static const char recipe_help[] =
     "  nll_weight         of the chosen chain's NLL per token, a mean over pairs (default: 2; TRL has 0)\n"
     "  sft_weight         of the NLL per chosen token of the batch; with nll_weight 0 this is TRL's\n"
     "                     loss_type [sigmoid, sft] with loss_weights [1, X] (default: 0)\n"
+    "  blame              chain: the preference is about whole chains (default, as TRL); step: about the step where\n"
+    "                     the two part, so that what a wrong chain did right afterwards is not unlearned. The whole\n"
+    "                     chosen chain is held up by nll_weight and sft_weight in both cases.\n"
     "  reference          base or adapter (default: base). A student with an adapter (`student: {model: M,\n"
     "                     adapter: A}`) goes on with A, not with a new one. Its reference is the base model M, so\n"
     "                     that beta holds it to M and what A has learned counts as reward; `adapter` takes A itself\n"
@@ -76,7 +80,8 @@ struct gold_training {
     char *dir;
     FILE *log;
     struct ap_progress progress;
-    bool going; /* a step of this process has been shown */
+    double peak; /* GFLOP/s of sgemm on this machine, now */
+    bool going;  /* a step of this process has been shown */
 };
 
 /* "math-word=22": name and problems per step. */
@@ -117,6 +122,7 @@ static ap_status open_model(struct gold_training *g, struct ap_err *err)
                                   .max_tokens = (int32_t)max_tokens, .dtype_knob = "--base-dtype",
                                   .tokens_knob = "--max-tokens"};
     AP_TRY(ap__base_dtype_read(base_dtype, plan.dtype_knob, &plan.options, err));
+    AP_TRY(ap__memory_plan_adapter(&plan, adapter, err));
     AP_TRY(ap__model_open(g->dir, NULL, &g->model, err));
     AP_TRY(ap__memory_admit(g->dir, &plan, &g->model, err));
     if (adapter != NULL)
@@ -155,8 +161,9 @@ static ap_status show_step(void *user, const struct ap_train_metrics *m, struct 
     if (!g->going)
         ap__progress_resume(&g->progress, m->step - 1); /* what a checkpoint had done already */
     g->going = true;
-    ap__progress_update(&g->progress, m->step, "loss %.4f, %.0f tokens/s, sharing %.1fx", m->loss,
-                        (double)m->tree_tokens / m->seconds, (double)m->flat_tokens / (double)m->tree_tokens);
+    ap__progress_update(&g->progress, m->step, "loss %.4f, %.0f tokens/s, sharing %.1fx, %.0f%% of peak", m->loss,
+                        (double)m->flat_tokens / m->seconds, (double)m->flat_tokens / (double)m->tree_tokens,
+                        ap__train_of_peak(m, g->peak));
     if (g->log != NULL && fprintf(g->log, "%lld,%.6f,%.4f,%.6g,%lld,%lld,%lld,%.3f\n", (long long)m->step, m->loss,
                                   m->grad_norm, m->lr, (long long)m->tree_tokens, (long long)m->flat_tokens,
                                   (long long)m->trained_tokens, m->seconds) < 0)
@@ -191,6 +198,7 @@ static ap_status train_gold(struct gold_training *g, struct ap_err *err)
     AP_TRY(open_model(g, err));
     AP_TRY(config_read(g, &config, err));
     AP_TRY(open_log(g, err));
+    g->peak = ap__peak_sgemm(AP_PEAK_GLANCE);
     ap__progress_begin(&g->progress, "train sft", "steps", config.steps);
     ap_status status = ap__train_from(g->model, &config, ap__gold_source_step, g->source, show_step, g, err);
     ap__progress_end(&g->progress);

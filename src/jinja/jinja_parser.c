@@ -206,7 +206,7 @@ static ap_status parse_if(struct ap_jparser *p, struct ap_jnode **out)
         AP_TRY(parse_block(p, stop, &node->body));
         if (!ap__jparse_skip_name(p, "elif"))
             break;
-        struct ap_jnode *next;
+        struct ap_jnode *next = NULL;
         AP_TRY(ap__jnode_new(p, AP_JN_IF, &next));
         AP_TRY(ap__jbody_add(p, &node->otherwise, next));
         node = next;

@@ -115,7 +115,9 @@ struct ap_local_options {
     const char *dtype_knob, *cache_knob; /* how the user sets base_dtype and max_tokens, for advice; NULL = cannot */
 };
 ap_status ap__llm_local_open(const struct ap_local_options *options, struct ap_llm **out, struct ap_err *err) AP_MUST_CHECK;
+bool ap__llm_is_local(const struct ap_llm *llm);
 struct ap_session_stats ap__llm_local_stats(const struct ap_llm *llm); /* of a local one */
+double ap__llm_local_gflop(const struct ap_llm *llm); /* necessary operations of its work so far (model/account.h) */
 
 /* src/llm/replay.c; JSONL of {"messages": [...], "answer": "..."}. */
 ap_status ap__llm_replay_open(const char *path, struct ap_llm **out, struct ap_err *err) AP_MUST_CHECK;

@@ -200,6 +200,7 @@ static ap_status open_model(struct ap_local *l, const struct ap_local_options *o
 {
     struct ap_memory_plan plan = {.dtype_knob = options->dtype_knob, .cache_knob = options->cache_knob};
     AP_TRY(ap__base_dtype_read(options->base_dtype, options->dtype_knob, &plan.options, err));
+    AP_TRY(ap__memory_plan_adapter(&plan, options->adapter, err));
     AP_TRY(ap__model_open(options->dir, NULL, &l->model, err));
     l->max_tokens = options->max_tokens > 0 ? options->max_tokens : default_rows(ap__model_config(l->model));
     plan.cache_tokens = l->max_tokens;
@@ -237,6 +238,17 @@ ap_status ap__llm_local_open(const struct ap_local_options *options, struct ap_l
     else
         local_free(&l->base);
     return status;
+}
+
+bool ap__llm_is_local(const struct ap_llm *llm)
+{
+    return llm->ops == &OPS;
+}
+
+double ap__llm_local_gflop(const struct ap_llm *llm)
+{
+    struct ap_session_stats stats = ap__llm_local_stats(llm);
+    return 1e-9 * ap__account_forward(ap__model_config(((const struct ap_local *)llm)->model), &stats.work);
 }
 
 struct ap_session_stats ap__llm_local_stats(const struct ap_llm *llm)

@@ -147,34 +147,50 @@ static void attention_half(const struct ap_model *m, int32_t l, const struct ap_
     linear(m, l, AP_LINEAR_O, a->mid, a->att, a->u[AP_LINEAR_O], Q, true);
 }
 
+/* From dLoss/dmid (Q, D) in g->dx through attention: dk, dv of all keys seen are added to, dh (Q, D; may be NULL) is
+ * overwritten with what reaches hq. */
+static void queries_d(const struct ap_model *m, int32_t l, const struct ap_block_rows *rows,
+                      const struct ap_block_acts *a, struct ap_block_grads *g, float *dh, float *dk, float *dv)
+{
+    const struct ap_config *c = &m->config;
+    const float *k = rows->cache_k != NULL ? rows->cache_k : a->k, *v = rows->cache_v != NULL ? rows->cache_v : a->v;
+    int32_t Q = rows->Q;
+    struct ap_attn attn = layer_attn(m, l, rows);
+    zero(g->datt, (int64_t)Q * c->H * c->Dh);
+    linear_d(m, l, AP_LINEAR_O, g->datt, g->dx, a->att, a->u[AP_LINEAR_O], g->du, Q);
+    m->be->attention_d(g->dq, dk, dv, g->datt, a->att, a->lse, a->q, k, v, &attn);
+    m->be->rope(g->dq, rows->query != NULL ? rows->query_position : rows->position, m->inv_freq, Q, c->H, c->Dh, true);
+    if (dh != NULL)
+        zero(dh, (int64_t)Q * c->D);
+    float *dq = head_norm_d(m, l, AP_SLOT_Q_NORM, g->datt, g->dq, a->q_in, a->q_rstd, Q, c->H); /* datt is free now */
+    linear_d(m, l, AP_LINEAR_Q, dh, dq, a->hq, a->u[AP_LINEAR_Q], g->du, Q);
+}
+
 /* g->dx: dLoss/dmid (Q, D) in, dLoss/dx (T, D) out. */
 static void attention_half_d(const struct ap_model *m, int32_t l, const struct ap_block_rows *rows,
                              const struct ap_block_acts *a, struct ap_block_grads *g, bool input_grad)
 {
     const struct ap_config *c = &m->config;
     struct ap_weight *norm = ap__layer_weight(m, l, AP_SLOT_ATTN_NORM);
-    int32_t T = rows->T, Q = rows->Q;
-    int64_t kv_size = (int64_t)T * c->Hkv * c->Dh;
+    int32_t T = rows->T;
+    int64_t width = (int64_t)c->Hkv * c->Dh, own = rows->cache_dk != NULL ? rows->key_first * width : 0;
+    float *all_dk = rows->cache_dk != NULL ? rows->cache_dk : g->dk, *own_dk = all_dk + own;
+    float *all_dv = rows->cache_dv != NULL ? rows->cache_dv : g->dv, *own_dv = all_dv + own;
     float *dh = input_grad ? g->dh : NULL, *dnorm = g->datt; /* free after attention */
-    struct ap_attn attn = layer_attn(m, l, rows);
-    zero(g->datt, (int64_t)Q * c->H * c->Dh);
-    linear_d(m, l, AP_LINEAR_O, g->datt, g->dx, a->att, a->u[AP_LINEAR_O], g->du, Q);
-    zero(g->dk, kv_size);
-    zero(g->dv, kv_size);
-    m->be->attention_d(g->dq, g->dk, g->dv, g->datt, a->att, a->lse, a->q, a->k, a->v, &attn);
-    m->be->rope(g->dq, rows->query != NULL ? rows->query_position : rows->position, m->inv_freq, Q, c->H, c->Dh, true);
-    m->be->rope(g->dk, rows->position, m->inv_freq, T, c->Hkv, c->Dh, true);
-    if (input_grad)
-        zero(dh, (int64_t)Q * c->D);
-    float *dq = head_norm_d(m, l, AP_SLOT_Q_NORM, dnorm, g->dq, a->q_in, a->q_rstd, Q, c->H);
-    linear_d(m, l, AP_LINEAR_Q, dh, dq, a->hq, a->u[AP_LINEAR_Q], g->du, Q);
+    if (!rows->keys_begun) {
+        zero(own_dk, T * width);
+        zero(own_dv, T * width);
+    }
+    if (rows->Q > 0)
+        queries_d(m, l, rows, a, g, dh, all_dk, all_dv);
     if (input_grad && rows->query != NULL) {
         spread(dh, rows, c->D);
         spread(g->dx, rows, c->D);
     }
-    float *dk = head_norm_d(m, l, AP_SLOT_K_NORM, dnorm, g->dk, a->k_in, a->k_rstd, T, c->Hkv);
+    m->be->rope(own_dk, rows->position, m->inv_freq, T, c->Hkv, c->Dh, true);
+    float *dk = head_norm_d(m, l, AP_SLOT_K_NORM, dnorm, own_dk, a->k_in, a->k_rstd, T, c->Hkv);
     linear_d(m, l, AP_LINEAR_K, dh, dk, a->h1, a->u[AP_LINEAR_K], g->du, T);
-    linear_d(m, l, AP_LINEAR_V, dh, g->dv, a->h1, a->u[AP_LINEAR_V], g->du, T);
+    linear_d(m, l, AP_LINEAR_V, dh, own_dv, a->h1, a->u[AP_LINEAR_V], g->du, T);
     if (input_grad)
         m->be->rmsnorm_d(g->dx, norm->g, dh, a->x, norm->W.data, a->rstd1, T, c->D);
 }
@@ -216,6 +232,7 @@ void ap__block_forward(const struct ap_model *m, int32_t l, const struct ap_bloc
 void ap__block_backward(const struct ap_model *m, int32_t l, const struct ap_block_rows *rows,
                         const struct ap_block_acts *a, struct ap_block_grads *g, bool input_grad)
 {
-    feed_forward_half_d(m, l, rows->Q, a, g);
+    if (rows->Q > 0)
+        feed_forward_half_d(m, l, rows->Q, a, g);
     attention_half_d(m, l, rows, a, g, input_grad);
 }

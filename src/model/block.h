@@ -40,7 +40,12 @@ struct ap_block_rows {
     /* Keys and values that attention sees: NULL = this pass's own k, v.  Otherwise row i of k, v
      * is first copied to row kv_row[i] of these (-1 = not copied). */
     float *cache_k, *cache_v;
-    const int32_t *kv_row; /* (T,) */
+    const int32_t *kv_row; /* (T,); NULL = k, v are rows of the cache already, from key_first on */
+    /* Backward: gradients of the cache, added to; what they hold for this pass's own rows is overwritten unless
+     * keys_begun (others have seen these rows, too). */
+    float *cache_dk, *cache_dv;
+    int32_t key_first;
+    bool keys_begun;
 };
 
 void ap__block_forward(const struct ap_model *m, int32_t l, const struct ap_block_rows *rows,

@@ -30,10 +30,13 @@ static int64_t weight_bytes(const struct ap_model *m, const struct ap_memory_pla
     return bytes;
 }
 
-/* Numbers of an adapter over all layers. */
-static int64_t adapter_numbers(const struct ap_model *m, const struct ap_lora_config *lora)
+/* Numbers of the adapter over all layers. */
+static int64_t adapter_numbers(const struct ap_model *m, const struct ap_memory_plan *plan)
 {
+    const struct ap_lora_config *lora = &plan->lora;
     int64_t n = 0;
+    if (plan->adapter_numbers > 0)
+        return plan->adapter_numbers;
     for (int j = 0; j < AP_LINEAR_COUNT; j++) {
         const struct ap_matrix *W = &ap__layer_weight(m, 0, ap__linear_slot(j))->W;
         if (lora->targets & (1u << j))
@@ -93,7 +96,7 @@ static int64_t cache_bytes(const struct ap_config *c, const struct ap_memory_pla
 
 void ap__memory_estimate(const struct ap_model *stored, const struct ap_memory_plan *plan, struct ap_memory *out)
 {
-    int64_t adapter = plan->lora.rank > 0 ? adapter_numbers(stored, &plan->lora) * F : 0;
+    int64_t adapter = plan->lora.rank > 0 ? adapter_numbers(stored, plan) * F : 0;
     *out = (struct ap_memory){.weights = weight_bytes(stored, plan), .adapter = adapter, .other = PROCESS_BYTES};
     int64_t trained = plan->mode == AP_FULL ? out->weights : plan->mode == AP_LORA ? adapter : 0;
     out->gradients = trained;
@@ -102,6 +105,11 @@ void ap__memory_estimate(const struct ap_model *stored, const struct ap_memory_p
     out->cache = cache_bytes(&stored->config, plan);
     out->total = out->weights + out->adapter + out->gradients + out->optimizer + out->activations + out->cache +
                  out->other;
+}
+
+ap_status ap__memory_plan_adapter(struct ap_memory_plan *plan, const char *dir, struct ap_err *err)
+{
+    return dir != NULL ? ap__lora_measure(dir, &plan->adapter_numbers, &plan->lora.rank, err) : AP_OK;
 }
 
 /* ---- refusal ---- */

@@ -14,7 +14,8 @@
 struct ap_memory_plan {
     struct ap_model_options options;
     enum ap_train_mode mode;    /* AP_FROZEN: no gradients, no optimizer */
-    struct ap_lora_config lora; /* rank 0 = no adapter */
+    struct ap_lora_config lora; /* of a new adapter; rank 0 = none */
+    int64_t adapter_numbers;    /* of a given one; see ap__memory_plan_adapter */
     int32_t max_tokens;         /* of one packed tree, forward (and backward when training); 0 = none */
     bool recompute;             /* as ap__model_recompute */
     int32_t cache_tokens;       /* rows of a session's keys and values; 0 = no session */
@@ -28,6 +29,8 @@ struct ap_memory {
     int64_t weights, adapter, gradients, optimizer, activations, cache, other, total;
 };
 
+/* The plan is for a model with the adapter at `dir`, which takes the place of plan->lora; NULL = without one. */
+ap_status ap__memory_plan_adapter(struct ap_memory_plan *plan, const char *dir, struct ap_err *err) AP_MUST_CHECK;
 /* Of a model that is open as it is stored; pure. */
 void ap__memory_estimate(const struct ap_model *stored, const struct ap_memory_plan *plan, struct ap_memory *out);
 /* AP_E_MEMORY "needs about 9.1 GiB, 5.2 GiB are free; try ..." when it needs more than `available` bytes (< 0: not

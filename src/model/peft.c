@@ -82,6 +82,62 @@ ap_status ap__lora_load(struct ap_model *m, const char *dir, struct ap_err *err)
     return status;
 }
 
+/* ---- how large ---- */
+
+static void measure(const struct ap_tensor_view *view, int64_t *numbers, int32_t *rank)
+{
+    int64_t n = 1, least = view->ndim == 2 ? view->shape[0] : 0;
+    for (int32_t i = 0; i < view->ndim; i++)
+        n *= view->shape[i];
+    if (view->ndim == 2 && view->shape[1] < least)
+        least = view->shape[1];
+    *numbers += n;
+    *rank = least > *rank && least < INT32_MAX ? (int32_t)least : *rank;
+}
+
+static ap_status measure_gguf(const char *path, int64_t *numbers, int32_t *rank, struct ap_err *err)
+{
+    struct ap_gguf *g = NULL;
+    struct ap_tensor_view view;
+    AP_TRY(ap__gguf_open(path, &g, err));
+    ap_status status = AP_OK;
+    for (size_t i = 0; i < ap__gguf_count(g) && status == AP_OK; i++)
+        if ((status = ap__gguf_get(g, ap__gguf_name(g, i), &view, err)) == AP_OK)
+            measure(&view, numbers, rank);
+    ap__gguf_free(g);
+    return status;
+}
+
+static ap_status measure_safetensors(const char *path, int64_t *numbers, int32_t *rank, struct ap_err *err)
+{
+    struct ap_safetensors *st = NULL;
+    struct ap_tensor_view view;
+    AP_TRY(ap__safetensors_open(path, &st, err));
+    ap_status status = AP_OK;
+    for (size_t i = 0; i < ap__safetensors_count(st) && status == AP_OK; i++)
+        if ((status = ap__safetensors_get(st, ap__safetensors_name(st, i), &view, err)) == AP_OK)
+            measure(&view, numbers, rank);
+    ap__safetensors_free(st);
+    return status;
+}
+
+ap_status ap__lora_measure(const char *dir, int64_t *numbers, int32_t *rank, struct ap_err *err)
+{
+    char *config, *weights;
+    *numbers = 0;
+    *rank = 0;
+    if (ap__gguf_is(dir))
+        return measure_gguf(dir, numbers, rank, err);
+    ap_status status = paths_of(dir, &config, &weights, err);
+    if (status == AP_OK)
+        status = measure_safetensors(weights, numbers, rank, err);
+    ap__free(weights);
+    ap__free(config);
+    return status;
+}
+
+/* ---- saving ---- */
+
 static ap_status write_factors(const struct ap_model *m, const char *path, struct ap_err *err)
 {
     size_t n = 0;

@@ -160,7 +160,7 @@ ap_status ap__sentencepiece_load(const char *path, json_t **out, struct ap_err *
 {
     struct ap_map map;
     struct ap_token_list list = {0};
-    struct summary s;
+    struct summary s = {0};
     AP_TRY(ap__map_open(path, &map, err));
     struct message all = {map.data, map.data + map.size};
     ap_status status = map.size > 0 ? summarize(all, path, &s, err) : broken(path, err);

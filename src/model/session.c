@@ -433,6 +433,8 @@ ap_status ap__session_step(struct ap_session *s, const struct ap_extend *item, i
     }
     copy_logits(s, count, logits);
     s->stats.tokens_computed += (int64_t)s->plan_count;
+    for (size_t j = 0; j < s->plan_count; j++)
+        ap__account_add(&s->m->config, s->plan[j].position, s->plan[j].item >= 0, 1.0, &s->stats.work);
     for (int32_t i = 0; i < count; i++)
         s->stats.tokens_shared += item[i].n;
     s->stats.tokens_shared -= (int64_t)s->plan_count;

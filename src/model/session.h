@@ -8,6 +8,7 @@
 #ifndef AP_SESSION_H
 #define AP_SESSION_H
 
+#include "model/account.h"
 #include "model/transformer.h"
 
 struct ap_session;
@@ -43,6 +44,7 @@ int32_t ap__branch_len(const struct ap_branch *b);
 struct ap_session_stats {
     int64_t tokens_computed, tokens_shared; /* rows run through the model / found cached */
     int32_t rows_used, rows_max;
+    struct ap_work_size work; /* of what was computed */
 };
 struct ap_session_stats ap__session_stats(const struct ap_session *s);
 

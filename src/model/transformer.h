@@ -52,6 +52,8 @@ ap_status ap__model_add_lora(struct ap_model *m, const struct ap_lora_config *lo
 /* PEFT folder: adapter_config.json + adapter_model.safetensors (peft_config.h says what of it is supported).  Loaded
  * is also a .gguf file of an adapter. */
 ap_status ap__lora_load(struct ap_model *m, const char *dir, struct ap_err *err) AP_MUST_CHECK;
+/* How many numbers such an adapter has, and its largest rank; no model is needed. */
+ap_status ap__lora_measure(const char *dir, int64_t *numbers, int32_t *rank, struct ap_err *err) AP_MUST_CHECK;
 ap_status ap__lora_save(const struct ap_model *m, const char *dir, const char *base_name, struct ap_err *err) AP_MUST_CHECK;
 /* With an adapter attached: compute as if it were absent (the DPO reference), or with it. */
 void ap__model_use_adapter(struct ap_model *m, bool use);
@@ -78,6 +80,20 @@ ap_status ap__model_forward(struct ap_model *m, const struct ap_pack *pack, stru
 /* Accumulate gradients for dlogp (N,) = dLoss/dlogp. */
 ap_status ap__model_backward(struct ap_model *m, const struct ap_pack *pack, struct ap_activations *acts,
                              const float *dlogp, struct ap_arena *step, struct ap_err *err) AP_MUST_CHECK;
+
+/* Training in parts that share a beginning of P tokens, the trunk: it passes forward once, then every part forward
+ * and backward, then the trunk backward.  Each part's pack contains the trunk as its first segment, of exactly P rows
+ * (give the trunk to ap__pack_build as one more sequence), predicts nothing from it, and has at most `most` rows
+ * behind it.  The trunk and what its backward needs live in the arena; parts are made behind it and released. */
+struct ap_trunk;
+ap_status ap__model_trunk(struct ap_model *m, const int32_t *token, int32_t P, int32_t most, struct ap_arena *step,
+                          struct ap_trunk **out, struct ap_err *err) AP_MUST_CHECK;
+ap_status ap__model_forward_on(struct ap_model *m, const struct ap_trunk *trunk, const struct ap_pack *pack,
+                               struct ap_arena *step, bool keep, float *logp, struct ap_activations **acts,
+                               struct ap_err *err) AP_MUST_CHECK; /* trunk NULL: as ap__model_forward */
+const struct ap_pack *ap__trunk_pack(const struct ap_trunk *trunk); /* its rows: one segment, no targets; borrowed */
+ap_status ap__model_trunk_backward(struct ap_model *m, struct ap_trunk *trunk, struct ap_arena *step,
+                                   struct ap_err *err) AP_MUST_CHECK;
 /* Full logits (T,V) of a pack, for tests and inspection. */
 ap_status ap__model_logits(struct ap_model *m, const struct ap_pack *pack, struct ap_arena *step, float *logits,
                            struct ap_err *err) AP_MUST_CHECK;

@@ -2,11 +2,14 @@
  *
  *     ids      0..4     <|system|> <|user|> <|assistant|> <|tool|> <|end|>
  *              5..260   the bytes
- *              261..312 space + letter, from the only merges there are
- *              313..    the pieces of words.txt, in its order
+ *              261..312 space + letter, by merges
+ *              313..    the pieces of words.txt, in its order; its parts, by merges
  *
- * `ignore_merges` makes a piece one token when it is in the vocabulary.  The
- * pre-tokenizer's expression means the same to PCRE2 and to Oniguruma. */
+ * `ignore_merges` makes a piece one token when it is in the vocabulary; other
+ * words fall apart into parts and letters.  A part is merged in the same way
+ * whether its word begins with a space, a capital, both or neither, so a
+ * predicate is cut as the noun it is copied from.  The pre-tokenizer's
+ * expression means the same to PCRE2 and to Oniguruma. */
 #include "model/vocabulary.h"
 
 #include <ctype.h>
@@ -65,10 +68,11 @@ static ap_status add_entry(struct builder *b, const char *bytes, size_t len, str
     return json_object_set_new(b->vocab, name, json_integer((json_int_t)id)) == 0 ? AP_OK : no_memory(b, err);
 }
 
-static ap_status add_merge(struct builder *b, char letter, struct ap_err *err)
+/* The two sides in letters; a space before them is spelled as the byte alphabet does. */
+static ap_status add_merge(struct builder *b, bool space, const char *left, char right, struct ap_err *err)
 {
-    char line[8];
-    snprintf(line, sizeof line, "\xC4\xA0 %c", letter);
+    char line[32];
+    snprintf(line, sizeof line, "%s%s %c", space ? "\xC4\xA0" : "", left, right);
     return json_array_append_new(b->merges, json_string(line)) == 0 ? AP_OK : no_memory(b, err);
 }
 
@@ -83,7 +87,7 @@ static ap_status add_letters(struct builder *b, struct ap_err *err)
         if (!isalpha(c))
             continue;
         AP_TRY(add_entry(b, (char[]){' ', (char)c}, 2, err));
-        AP_TRY(add_merge(b, (char)c, err));
+        AP_TRY(add_merge(b, true, "", (char)c, err));
     }
     return AP_OK;
 }
@@ -152,13 +156,61 @@ static ap_status add_word(struct builder *b, const char *word, size_t len, const
                                  : status;
 }
 
+/* ------------------------------------------------------------------ parts */
+
+enum { PART_MAX = 7 };
+
+/* One spelling of a part: all but its last letter must be a token already. */
+static ap_status add_spelling(struct builder *b, const char *part, size_t len, bool space, bool capital,
+                              const char *place, struct ap_err *err)
+{
+    char text[PART_MAX + 2] = " ", *letters = text + 1;
+    memcpy(letters, part, len);
+    if (capital)
+        letters[0] = (char)toupper((unsigned char)letters[0]);
+    const char *whole = space ? text : letters;
+    ap_status status = add_entry(b, whole, strlen(whole), err);
+    if (status != AP_OK && status != AP_E_EXISTS) /* a word of the list may be spelled like a part */
+        return status;
+    letters[len - 1] = '\0';
+    ap__buf_clear(&b->name);
+    if (ap__bytelevel_encode(whole, strlen(whole), &b->name) != AP_OK)
+        return no_memory(b, err);
+    if (!json_object_get(b->vocab, ap__buf_cstr(&b->name)))
+        return ap__fail(err, AP_E_FORMAT, place, "the part `%.*s` needs `%s` before it", (int)len, part, letters);
+    return add_merge(b, space, letters, part[len - 1], err);
+}
+
+/* "bl br str": each as it stands within a word and as it may begin one. */
+static ap_status add_parts(struct builder *b, const char *at, const char *end, const char *place, struct ap_err *err)
+{
+    while (at < end) {
+        size_t len = 0;
+        while (at + len < end && islower((unsigned char)at[len]))
+            len++;
+        if (len == 0 && *at == ' ') {
+            at++;
+            continue;
+        }
+        if (len < 2 || len > PART_MAX)
+            return ap__fail(err, AP_E_FORMAT, place, "a part is 2 to %d lower-case letters", PART_MAX);
+        for (int form = 0; form < 4; form++)
+            AP_TRY(add_spelling(b, at, len, form & 1, form & 2, place, err));
+        at += len;
+    }
+    return AP_OK;
+}
+
 static ap_status add_line(struct builder *b, const char *line, size_t len, int number, struct ap_buf *word,
                           struct ap_err *err)
 {
+    static const char parts[] = "parts:";
     char place[256];
     if (len == 0 || *line == '#')
         return AP_OK;
     snprintf(place, sizeof place, "%s:%d", b->words, number);
+    if (len >= sizeof parts - 1 && memcmp(line, parts, sizeof parts - 1) == 0)
+        return add_parts(b, line + sizeof parts - 1, line + len, place, err);
     AP_TRY(unescape(line, len, place, word, err));
     return add_word(b, ap__buf_cstr(word), word->len, place, err);
 }

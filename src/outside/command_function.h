@@ -19,6 +19,7 @@ struct ap_command_spec {
     struct ap_sandbox box;
     double timeout;      /* seconds */
     size_t max_output;   /* bytes */
+    int32_t parallel;    /* processes at once, at least 1 */
     bool pure;           /* the same arguments have the same result */
 };
 

@@ -14,8 +14,8 @@
 #include <string.h>
 
 #define KNOWN(...) (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)
-#define LIMITS "timeout", "memory", "cpu", "file", "output", "network", "env"
-enum { MAX_TEXTS = 256 };
+#define LIMITS "timeout", "memory", "cpu", "file", "output", "network", "env", "parallel"
+enum { MAX_TEXTS = 256, PARALLEL = 16, MAX_PARALLEL = 4096 };
 
 struct entry {
     struct ap_registry *registry;
@@ -91,9 +91,10 @@ static ap_status read_texts(struct entry *e, const char *key, const char *const 
 
 /* ---- limits ---- */
 
-static ap_status read_box(struct entry *e, const char *key, struct ap_sandbox *box, double *timeout, size_t *output)
+static ap_status read_box(struct entry *e, const char *key, struct ap_sandbox *box, double *timeout, size_t *output,
+                          int32_t *parallel)
 {
-    int64_t kib = (int64_t)(*output >> 10);
+    int64_t kib = (int64_t)(*output >> 10), at_once = PARALLEL;
     AP_TRY(read_texts(e, key, &box->argv));
     AP_TRY(read_texts(e, "env", &box->env));
     AP_TRY(ap__yaml_f64(e->doc, e->node, "timeout", false, 0.01, 86400, timeout, e->err));
@@ -102,7 +103,9 @@ static ap_status read_box(struct entry *e, const char *key, struct ap_sandbox *b
     AP_TRY(ap__yaml_i64(e->doc, e->node, "file", false, 0, 1 << 20, &box->file_mib, e->err));
     AP_TRY(ap__yaml_i64(e->doc, e->node, "output", false, 1, 65536, &kib, e->err));
     AP_TRY(ap__yaml_bool(e->doc, e->node, "network", false, &box->network, e->err));
+    AP_TRY(ap__yaml_i64(e->doc, e->node, "parallel", false, 1, MAX_PARALLEL, &at_once, e->err));
     *output = (size_t)kib << 10;
+    *parallel = (int32_t)at_once;
     box->cwd = e->folder;
     return AP_OK;
 }
@@ -154,7 +157,7 @@ static ap_status add_command(struct entry *e)
     AP_TRY(ap__yaml_str(e->doc, e->node, "description", true, &spec.description, e->err));
     AP_TRY(ap__yaml_str(e->doc, e->node, "example", false, &spec.example, e->err));
     AP_TRY(ap__yaml_bool(e->doc, e->node, "pure", false, &spec.pure, e->err));
-    AP_TRY(read_box(e, "command", &spec.box, &spec.timeout, &spec.max_output));
+    AP_TRY(read_box(e, "command", &spec.box, &spec.timeout, &spec.max_output, &spec.parallel));
     if (!spec.box.argv[0] || !spec.box.argv[0][0])
         return ap__yaml_fail(e->doc, e->node, e->err, "`command` must name a program");
     if (spec.box.cpu_seconds == 0)
@@ -235,7 +238,7 @@ static ap_status add_mcp(struct entry *e)
     AP_TRY(ap__yaml_check_keys(e->doc, e->node,
                                KNOWN("mcp", "name", "headers", "key_env", "start_timeout", "session", "prefix", "tools",
                                      "pure", LIMITS), e->err));
-    AP_TRY(read_box(e, "mcp", &spec.box, &spec.timeout, &spec.max_message));
+    AP_TRY(read_box(e, "mcp", &spec.box, &spec.timeout, &spec.max_message, &spec.parallel));
     AP_TRY(ap__yaml_f64(e->doc, e->node, "start_timeout", false, 0.01, 86400, &spec.start_timeout, e->err));
     if (!spec.box.argv[0] || !spec.box.argv[0][0])
         return ap__yaml_fail(e->doc, e->node, e->err, "`mcp` must name a program or a URL");

@@ -52,8 +52,10 @@ static void lose(struct ap_mcp *mcp, const char *fmt, ...)
     for (struct ap_mcp_call *call = mcp->calls; call; call = call->next)
         if (!call->done && (call->id != 0 || mcp->state != MCP_READY))
             ap__mcp_call_finish(call, true, "the server %s %s", mcp->name, mcp->why);
-    if (mcp->state != MCP_DOWN)
+    if (mcp->state != MCP_DOWN) {
+        ap__mcp_link_break(mcp->link, "is lost"); /* no goodbye to what does not listen */
         mcp->link->ops->close(mcp->link);
+    }
     mcp->state = MCP_DOWN;
     mcp->ping_id = 0;
     mcp->failures++;
@@ -288,6 +290,21 @@ void ap__mcp_free(struct ap_mcp *mcp)
     pthread_mutex_destroy(&mcp->lock);
     ap__free(mcp->name);
     ap__free(mcp);
+}
+
+bool ap__mcp_leave(struct ap_mcp *mcp)
+{
+    return mcp->state != MCP_DOWN && mcp->link->ops->leave && mcp->link->ops->leave(mcp->link);
+}
+
+bool ap__mcp_left(struct ap_mcp *mcp)
+{
+    return mcp->link->ops->left(mcp->link);
+}
+
+void ap__mcp_left_wait(struct ap_mcp *mcp, struct ap_waiter *waiter)
+{
+    mcp->link->ops->wait(mcp->link, waiter);
 }
 
 void ap__mcp_stop(struct ap_mcp *mcp)

@@ -30,6 +30,11 @@ struct ap_mcp_call;
 ap_status ap__mcp_new(const struct ap_mcp_config *config, struct ap_mcp_link *link, struct ap_mcp **out,
                       struct ap_err *err) AP_MUST_CHECK;
 void ap__mcp_free(struct ap_mcp *mcp); /* after its calls */
+/* Begin to end the session without waiting, after its calls; true: it goes on in _left, until that is true.
+ * _free may be called at any time, and waits then. */
+bool ap__mcp_leave(struct ap_mcp *mcp);
+bool ap__mcp_left(struct ap_mcp *mcp);
+void ap__mcp_left_wait(struct ap_mcp *mcp, struct ap_waiter *waiter);
 
 /* Start it, wait for its tools, hand out a copy of the list: [{name, description, inputSchema, ...}]. */
 ap_status ap__mcp_list(struct ap_mcp *mcp, json_t **tools, struct ap_err *err) AP_MUST_CHECK;

@@ -2,16 +2,18 @@
  *
  *   set: what is needed to start the server, its tools, a cache
  *    |-- shared server          (per_chain: stopped after its tools are known)
- *    '-- state of a chain       (per_chain: a server of its own, made at the first call)
- *   call: values -> JSON -> known? -> ap__mcp_call under way --> ap__result_later */
+ *    '-- state of a chain       (per_chain: a session of its own, made at the first call; a chain that
+ *                                ends does not wait for its goodbye: the set sees to it)
+ *   call: values -> JSON -> known? --> ap__result_later; its turn -> ap__mcp_call under way */
 #include "outside/mcp_functions.h"
 #include "base/json.h"
 #include "functions/invocation.h"
 #include "functions/later.h"
 #include "outside/mcp_client.h"
-#include "outside/result_cache.h"
+#include "outside/turns.h"
 #include "outside/typed.h"
 
+#include <pthread.h>
 #include <string.h>
 
 enum { CACHE_BYTES = 16 << 20, MAX_NAME = 64 };
@@ -24,88 +26,163 @@ struct tool {
     bool pure;
 };
 
+/* A chain's server. */
+struct session {
+    struct mcp_set *set;
+    struct ap_mcp *server;
+    struct session *next; /* of those that are leaving */
+};
+
 struct mcp_set {
     struct ap_state_kind state; /* of this set alone: chains find their server by its address */
     struct ap_arena arena;
     struct ap_mcp_spec spec;
     struct ap_mcp *server;
+    struct ap_turns turns; /* without a cache: nothing is pure */
+    pthread_mutex_t lock;
+    struct session *leaving; /* under the lock */
     struct tool *tools; /* (n,) */
     size_t n;
-    struct ap_result_cache *cache; /* NULL = nothing is pure */
 };
+
+/* ---- sessions that are leaving ---- */
+
+static void session_free(struct session *session)
+{
+    ap__mcp_free(session->server);
+    ap__free(session);
+}
+
+/* Let go of the sessions that have said goodbye. */
+static void sweep(struct mcp_set *set)
+{
+    pthread_mutex_lock(&set->lock);
+    for (struct session **at = &set->leaving; *at;) {
+        struct session *session = *at;
+        if (!ap__mcp_left(session->server)) {
+            at = &session->next;
+            continue;
+        }
+        *at = session->next;
+        session_free(session);
+    }
+    pthread_mutex_unlock(&set->lock);
+}
+
+static void wait_for_leaving(struct mcp_set *set, struct ap_waiter *waiter)
+{
+    pthread_mutex_lock(&set->lock);
+    for (struct session *session = set->leaving; session; session = session->next)
+        ap__mcp_left_wait(session->server, waiter);
+    pthread_mutex_unlock(&set->lock);
+}
 
 /* ---- one call ---- */
 
 struct attempt {
     struct ap_later later;
     struct tool *tool;
-    struct ap_mcp_call *call;
-    char *arguments; /* NULL unless pure */
+    struct ap_mcp *server;
+    struct ap_turn turn;
+    struct ap_mcp_call *call; /* NULL = its turn has not come */
+    json_t *arguments;
+    char *work; /* of a pure tool: its name and arguments */
 };
 
 static void attempt_free(struct ap_later *later)
 {
     struct attempt *a = (struct attempt *)later;
     ap__mcp_call_free(a->call);
-    ap__free(a->arguments);
+    ap__turns_leave(&a->tool->set->turns, &a->turn);
+    json_decref(a->arguments);
+    ap__free(a->work);
     ap__free(a);
 }
 
 static void attempt_wait(struct ap_later *later, struct ap_waiter *waiter)
 {
-    ap__mcp_call_wait(((struct attempt *)later)->call, waiter);
+    struct attempt *a = (struct attempt *)later;
+    if (a->call)
+        ap__mcp_call_wait(a->call, waiter);
+    else
+        ap__turn_wait(&a->tool->set->turns, &a->turn, waiter);
+    wait_for_leaving(a->tool->set, waiter);
+}
+
+/* Before the call is under way. */
+static ap_status wait_for_turn(struct attempt *a, struct ap_invocation *call, bool *done)
+{
+    bool go;
+    AP_TRY(ap__turn_ask(&a->tool->set->turns, &a->turn, call, a->tool->name, done, &go));
+    return go ? ap__mcp_call_new(a->server, a->tool->name, json_incref(a->arguments), &a->call, call->err) : AP_OK;
 }
 
 static ap_status attempt_advance(struct ap_later *later, struct ap_invocation *call, bool *done)
 {
     struct attempt *a = (struct attempt *)later;
+    sweep(a->tool->set);
+    if (!a->call) {
+        AP_TRY(wait_for_turn(a, call, done));
+        if (*done || !a->call)
+            return AP_OK;
+    }
     AP_TRY(ap__mcp_call_advance(a->call, done, call->err));
     if (!*done)
         return AP_OK;
     const char *text = ap__mcp_call_text(a->call);
     if (ap__mcp_call_error(a->call))
         return ap__result_refusal(call, "%s", text);
-    if (a->arguments)
-        AP_TRY(ap__result_cache_add(a->tool->set->cache, a->tool->name, a->arguments, text, call->err));
+    if (a->work)
+        AP_TRY(ap__result_cache_add(a->tool->set->turns.cache, a->tool->name, a->work, text, call->err));
     return ap_result_text(call, "%s", text);
 }
 
 static const struct ap_later_ops attempt_ops = {attempt_advance, attempt_wait, attempt_free};
 
-/* Takes arguments, and their text when the tool is pure. */
-static ap_status start(struct tool *tool, struct ap_invocation *call, json_t *arguments, char *text)
+/* Takes arguments, and work: their text with the tool's name, when it is pure. */
+static ap_status start(struct tool *tool, struct ap_invocation *call, json_t *arguments, char *work)
 {
-    struct ap_mcp *server = tool->set->spec.per_chain ? call->state : tool->set->server;
+    struct session *own = tool->set->spec.per_chain ? call->state : NULL;
     struct attempt *a = ap__alloc(sizeof *a);
     if (!a) {
         json_decref(arguments);
-        ap__free(text);
+        ap__free(work);
         return ap__fail(call->err, AP_E_MEMORY, tool->name, "no memory for a call");
     }
-    *a = (struct attempt){.later.ops = &attempt_ops, .tool = tool, .arguments = text};
-    ap_status status = ap__mcp_call_new(server, tool->name, arguments, &a->call, call->err);
-    if (status == AP_OK)
+    *a = (struct attempt){.later.ops = &attempt_ops, .tool = tool, .arguments = arguments, .work = work,
+                          .server = own ? own->server : tool->set->server};
+    ap__turns_join(&tool->set->turns, &a->turn, work);
+    bool done;
+    ap_status status = wait_for_turn(a, call, &done);
+    if (status == AP_OK && !done)
         return ap__result_later(call, &a->later);
     attempt_free(&a->later);
     return status;
 }
 
+/* What tells a call of a pure tool from others; NULL = out of memory. */
+static char *describe_work(const struct tool *tool, const json_t *arguments)
+{
+    struct ap_buf text;
+    char *json = ap__json_dump(arguments);
+    ap__buf_init(&text, 0);
+    (void)ap__buf_printf(&text, "%s %s", tool->name, json ? json : "");
+    char *work = json && !text.failed ? ap__buf_take(&text) : NULL;
+    ap__buf_deinit(&text);
+    ap__free(json);
+    return work;
+}
+
 static ap_status run_checked(struct tool *tool, struct ap_invocation *call, json_t *arguments)
 {
-    char *text = NULL, *known = NULL;
-    ap_status status = AP_OK;
-    if (tool->pure) {
-        text = ap__json_dump(arguments);
-        status = text ? ap__result_cache_find(tool->set->cache, tool->name, text, &known, call->err)
-                      : ap__fail(call->err, AP_E_MEMORY, tool->name, "no memory for a call");
-    }
+    char *work = tool->pure ? describe_work(tool, arguments) : NULL;
+    bool known = false;
+    ap_status status = tool->pure && !work ? ap__fail(call->err, AP_E_MEMORY, tool->name, "no memory for a call")
+                                           : ap__turns_known(&tool->set->turns, call, tool->name, work, &known);
     if (status == AP_OK && !known)
-        return start(tool, call, arguments, text);
-    if (known)
-        status = ap_result_text(call, "%s", known);
+        return start(tool, call, arguments, work);
     json_decref(arguments);
-    ap__free(text);
-    ap__free(known);
+    ap__free(work);
     return status;
 }
 
@@ -137,16 +214,30 @@ static ap_status new_server(struct mcp_set *set, struct ap_mcp **out, struct ap_
 /* user_data of a function is its tool. */
 static ap_status create_state(void *user_data, void **out)
 {
-    struct tool *tool = user_data;
-    struct ap_mcp *server;
-    ap_status status = new_server(tool->set, &server, NULL);
-    *out = server;
+    struct mcp_set *set = ((struct tool *)user_data)->set;
+    struct session *session = ap__alloc(sizeof *session);
+    *out = session;
+    if (!session)
+        return AP_E_MEMORY;
+    session->set = set;
+    ap_status status = new_server(set, &session->server, NULL);
+    if (status != AP_OK)
+        ap__free(session);
     return status;
 }
 
 static void destroy_state(void *state)
 {
-    ap__mcp_free(state);
+    struct session *session = state;
+    struct mcp_set *set = session->set;
+    if (!ap__mcp_leave(session->server)) {
+        session_free(session);
+        return;
+    }
+    pthread_mutex_lock(&set->lock);
+    session->next = set->leaving;
+    set->leaving = session;
+    pthread_mutex_unlock(&set->lock);
 }
 
 /* ---- adding ---- */
@@ -211,8 +302,14 @@ static void set_free(void *object)
     for (size_t i = 0; i < set->n; i++)
         ap__typed_deinit(&set->tools[i].typed);
     ap__free(set->tools);
+    while (set->leaving) { /* all at the same time, so no longer than for one */
+        struct session *session = set->leaving;
+        set->leaving = session->next;
+        session_free(session);
+    }
+    pthread_mutex_destroy(&set->lock);
     ap__mcp_free(set->server);
-    ap__result_cache_free(set->cache);
+    ap__turns_deinit(&set->turns);
     ap__arena_deinit(&set->arena);
     ap__free(set);
 }
@@ -240,7 +337,7 @@ static ap_status fill(struct mcp_set *set, const struct ap_mcp_spec *spec, struc
     json_t *list = NULL;
     AP_TRY(copy_spec(set, spec, err));
     if (spec->pure && spec->pure[0])
-        AP_TRY(ap__result_cache_new(CACHE_BYTES, &set->cache, err));
+        AP_TRY(ap__result_cache_new(CACHE_BYTES, &set->turns.cache, err));
     AP_TRY(new_server(set, &set->server, err));
     AP_TRY(ap__mcp_list(set->server, &list, err));
     ap_status status = add_tools(set, list, err);
@@ -256,6 +353,8 @@ ap_status ap__mcp_add(struct ap_registry *registry, const struct ap_mcp_spec *sp
     if (!set)
         return ap__fail(err, AP_E_MEMORY, spec->name, "no memory for an MCP server");
     ap__arena_init(&set->arena, 0);
+    ap__turns_init(&set->turns, spec->parallel);
+    pthread_mutex_init(&set->lock, NULL);
     set->state = (struct ap_state_kind){create_state, destroy_state};
     ap_status status = fill(set, spec, err);
     if (status != AP_OK) {

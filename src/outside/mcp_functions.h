@@ -15,6 +15,7 @@ struct ap_mcp_spec {
     const char *const *headers; /* "Name: value" of HTTP; ends with NULL; may be NULL */
     double timeout, start_timeout; /* seconds */
     size_t max_message;       /* bytes */
+    int32_t parallel;         /* calls under way at once, at least 1 */
     bool per_chain;           /* every chain has a server (a session) of its own */
     const char *prefix;       /* before the names of its functions; may be NULL */
     const char *const *tools; /* only these, ends with NULL; NULL = all */

@@ -21,6 +21,7 @@
 enum { MAX_TRANSFERS = 512, MAX_HEADERS = 64 << 10, MAX_SESSION = 256, MAX_STREAM = 64 << 20, MAX_RESUMES = 8,
        MAX_WHY = 200 };
 
+#define GOODBYE_MS 500L
 #define GRACE 1.0 /* seconds that an answered stream may take to end */
 
 struct http_link;
@@ -31,7 +32,7 @@ struct transfer {
     CURL *easy;
     struct curl_slist *headers;
     int64_t id;     /* of the request that it carries, 0 = none */
-    bool stream, json, dead;
+    bool stream, json, dead, goodbye;
     double answered; /* when; 0 = not yet */
     char *sent;     /* the body of the POST */
     struct ap_buf body;
@@ -48,6 +49,7 @@ struct http_link {
     char **headers; /* ends with NULL */
     size_t max_message;
     char session[MAX_SESSION + 1], version[16];
+    bool leaving; /* the goodbye is under way */
     struct transfer *transfers;
     int32_t n;
     const struct ap_mcp_events *events; /* while it is pumped */
@@ -139,7 +141,7 @@ static size_t on_header(char *line, size_t one, size_t len, void *user)
     if (header_value(line, len, "content-type", value, sizeof value)) {
         t->stream = strncasecmp(value, "text/event-stream", 17) == 0;
         t->json = strncasecmp(value, "application/json", 16) == 0;
-    } else if (header_value(line, len, "mcp-session-id", value, sizeof value)) {
+    } else if (!t->goodbye && header_value(line, len, "mcp-session-id", value, sizeof value)) {
         for (const char *c = value; *c; c++)
             if (*c < 0x21 || *c > 0x7e)
                 return len;
@@ -180,7 +182,7 @@ static bool add_headers(struct transfer *t)
     return fine;
 }
 
-/* Ready to go: a POST of t->sent, or a GET when there is none. */
+/* Ready to go: a POST of t->sent, a GET when there is none, or a DELETE. */
 static bool set_up(struct transfer *t)
 {
     struct http_link *l = t->link;
@@ -201,6 +203,9 @@ static bool set_up(struct transfer *t)
     if (t->sent)
         fine = fine && curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(t->sent)) == CURLE_OK &&
                curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, t->sent) == CURLE_OK;
+    if (t->goodbye)
+        fine = fine && curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, "DELETE") == CURLE_OK &&
+               curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, GOODBYE_MS) == CURLE_OK;
     return fine && curl_multi_add_handle(l->sockets.multi, t->easy) == CURLM_OK;
 }
 
@@ -392,27 +397,65 @@ static void http_forget(struct ap_mcp_link *link, int64_t id)
         remove_dead(l);
 }
 
-/* The session is not needed any more: said once, not insisted on. */
-static void end_session(struct http_link *l)
+/* ---- the end of a session ---- */
+
+static ap_status ignore_message(void *user, const char *text, size_t len, struct ap_err *err)
 {
+    (void)user, (void)text, (void)len, (void)err;
+    return AP_OK;
+}
+
+static void ignore_failure(void *user, int64_t id, const char *why)
+{
+    (void)user, (void)id, (void)why;
+}
+
+static bool nothing_pending(void *user, int64_t id)
+{
+    (void)user, (void)id;
+    return false;
+}
+
+/* The session is not needed any more: said once, not insisted on. */
+static bool http_leave(struct ap_mcp_link *link)
+{
+    struct http_link *l = (struct http_link *)link;
+    if (!l->sockets.multi || !l->session[0] || link->broken[0])
+        return false;
+    for (struct transfer *t = l->transfers; t; t = t->next)
+        t->dead = true;
     struct transfer *t = transfer_new(l, 0, NULL);
-    if (t && set_up(t)) {
-        (void)curl_multi_remove_handle(l->sockets.multi, t->easy);
-        (void)curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, "DELETE");
-        (void)curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, 500L);
-        (void)curl_easy_perform(t->easy);
+    if (t) {
+        t->goodbye = true;
+        t->dead = !set_up(t);
     }
+    l->session[0] = '\0'; /* once */
+    l->leaving = t && !t->dead;
+    return l->leaving;
+}
+
+static bool http_left(struct ap_mcp_link *link)
+{
+    static const struct ap_mcp_events events = {NULL, ignore_message, ignore_failure, nothing_pending};
+    struct http_link *l = (struct http_link *)link;
+    return http_pump(link, &events, NULL) != AP_OK || l->n == 0;
 }
 
 static void http_close(struct ap_mcp_link *link)
 {
     struct http_link *l = (struct http_link *)link;
-    if (l->session[0] && !link->broken[0])
-        end_session(l);
+    bool leaving = http_leave(link) || l->leaving;
+    while (leaving && !http_left(link)) {
+        struct ap_waiter waiter;
+        ap__waiter_init(&waiter);
+        http_wait(link, &waiter);
+        ap__waiter_wait(&waiter);
+    }
     for (struct transfer *t = l->transfers; t; t = t->next)
         t->dead = true;
     remove_dead(l);
     ap__http_sockets_close(&l->sockets);
+    l->leaving = false;
 }
 
 static void http_free(struct ap_mcp_link *link)
@@ -426,8 +469,8 @@ static void http_free(struct ap_mcp_link *link)
     ap__free(l);
 }
 
-static const struct ap_mcp_link_ops http_ops = {http_open, http_send, http_pump, http_wait,
-                                                http_agreed, http_forget, http_close, http_free};
+static const struct ap_mcp_link_ops http_ops = {http_open, http_send, http_pump, http_wait, http_agreed,
+                                                http_forget, http_leave, http_left, http_close, http_free};
 
 ap_status ap__mcp_http_new(const struct ap_mcp_http_spec *spec, struct ap_mcp_link **out, struct ap_err *err)
 {

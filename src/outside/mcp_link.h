@@ -32,7 +32,9 @@ struct ap_mcp_link_ops {
     void (*wait)(struct ap_mcp_link *link, struct ap_waiter *waiter);
     void (*agreed)(struct ap_mcp_link *link, const char *version); /* the protocol's revision is known; or NULL */
     void (*forget)(struct ap_mcp_link *link, int64_t id);          /* nobody waits for the request; or NULL */
-    void (*close)(struct ap_mcp_link *link);
+    bool (*leave)(struct ap_mcp_link *link); /* begin to say goodbye; false = there is nothing to say; or NULL */
+    bool (*left)(struct ap_mcp_link *link);  /* go on with that: has it been said, or has it taken too long? */
+    void (*close)(struct ap_mcp_link *link); /* waits for a goodbye, half a second at most */
     void (*free)(struct ap_mcp_link *link);
 };
 

@@ -18,10 +18,10 @@ bool ap__mcp_revision_known(const char *version)
     return false;
 }
 
-/* Text of `message`, which is taken and may be NULL. */
+/* Text of `message`, which is taken and may be NULL.  Parameters stay in their order: models read them so. */
 static ap_status dump(json_t *message, struct ap_buf *out, struct ap_err *err)
 {
-    char *text = message ? ap__json_dump(message) : NULL;
+    char *text = message ? ap__json_dump_in_order(message) : NULL;
     json_decref(message);
     ap__buf_clear(out);
     ap_status status = text ? ap__buf_puts(out, text) : AP_E_MEMORY;

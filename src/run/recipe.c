@@ -239,6 +239,19 @@ static ap_status read_dpo(const struct ap_yaml_doc *doc, const struct ap_yaml *m
     return AP_OK;
 }
 
+static ap_status read_blame(const struct ap_yaml_doc *doc, const struct ap_yaml *map, enum ap_blame *out,
+                            struct ap_err *err)
+{
+    const char *text = NULL;
+    AP_TRY(ap__yaml_str(doc, map, "blame", false, &text, err));
+    if (text == NULL)
+        return AP_OK;
+    if (strcmp(text, "chain") != 0 && strcmp(text, "step") != 0)
+        return ap__yaml_fail(doc, ap__yaml_get(map, "blame"), err, "`blame` is chain or step, got `%s`", text);
+    *out = strcmp(text, "step") == 0 ? AP_BLAME_STEP : AP_BLAME_CHAIN;
+    return AP_OK;
+}
+
 static ap_status read_reference(const struct ap_recipe *r, const struct ap_yaml *map, enum ap_reference *out,
                                 struct ap_err *err)
 {
@@ -267,7 +280,7 @@ static ap_status read_train(struct ap_recipe *r, struct ap_err *err)
     AP_TRY(ap__yaml_check_keys(doc, map,
                                KNOWN("lora", "lr", "warmup", "warmup_from_zero", "clip", "weight_decay", "schedule",
                                      "steps", "batch", "max_tokens", "loss", "beta", "label_smoothing", "nll_weight",
-                                     "sft_weight", "reference"),
+                                     "sft_weight", "reference", "blame"),
                                err));
     AP_TRY(read_lora(doc, map, &t->lora, err));
     AP_TRY(ap__yaml_f64(doc, map, "lr", false, 0.0, 10.0, &t->lr, err));
@@ -280,6 +293,7 @@ static ap_status read_train(struct ap_recipe *r, struct ap_err *err)
     AP_TRY(ap__yaml_i64(doc, map, "max_tokens", false, 64, 100000000, &t->max_tokens, err));
     AP_TRY(ap__yaml_bool(doc, map, "warmup_from_zero", false, &t->warmup_from_zero, err));
     AP_TRY(read_dpo(doc, map, &t->dpo, err));
+    AP_TRY(read_blame(doc, map, &t->blame, err));
     return read_reference(r, map, &t->reference, err);
 }
 

@@ -28,6 +28,10 @@ struct ap_recipe_actor {
     struct ap_remote_options remote;
 };
 
+/* What of a pair the preference is about: whole chains, or the step where they part (what came before they share,
+ * what came after may be right for what it follows).  The whole chosen chain is held up in both cases. */
+enum ap_blame { AP_BLAME_CHAIN, AP_BLAME_STEP };
+
 /* One training of the student: DPO, or the SFT control. */
 struct ap_recipe_train {
     struct ap_lora_config lora;
@@ -39,6 +43,7 @@ struct ap_recipe_train {
     bool warmup_from_zero;
     struct ap_dpo dpo;
     enum ap_reference reference; /* what a student with an adapter is held to */
+    enum ap_blame blame;
 };
 
 struct ap_recipe {

@@ -11,7 +11,9 @@
 
 #include "base/progress.h"
 #include "base/rng.h"
+#include "tensor/peak.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,6 +40,10 @@ struct sampling_run {
     int64_t planned, done;    /* chains; done: in the store */
     int64_t made, correct;    /* by this call */
     int64_t lost;             /* in this pass */
+    const struct ap_llm *local; /* the model of our own, whose work is shown; else NULL */
+    struct ap_session_stats before; /* this call */
+    double gflop_before;
+    double peak;              /* GFLOP/s of sgemm on this machine, now */
     struct ap_progress progress;
 };
 
@@ -96,6 +102,21 @@ static ap_status fill_group(struct sampling_run *s, int64_t *next, int32_t *n, i
     return AP_OK;
 }
 
+static void show_progress(struct sampling_run *s)
+{
+    double right = 100.0 * (double)s->correct / (double)s->made, seconds = ap__now() - s->progress.started;
+    if (s->local == NULL || s->peak <= 0.0 || seconds <= 0.0) {
+        ap__progress_update(&s->progress, s->done, "%.0f%% correct", right);
+        return;
+    }
+    struct ap_session_stats now = ap__llm_local_stats(s->local);
+    double computed = (double)(now.tokens_computed - s->before.tokens_computed),
+           shared = (double)(now.tokens_shared - s->before.tokens_shared),
+           gflop = ap__llm_local_gflop(s->local) - s->gflop_before;
+    ap__progress_update(&s->progress, s->done, "%.0f%% correct, %.0f tokens/s, sharing %.1fx, %.0f%% of peak", right,
+                        computed / seconds, (computed + shared) / fmax(computed, 1.0), 100.0 * gflop / seconds / s->peak);
+}
+
 /* A finished chain: its verdict, whether it may be taught, into the store. */
 static ap_status keep_chain(void *user, const struct ap_agent_job *job, struct ap_chain *chain, struct ap_err *err)
 {
@@ -114,7 +135,8 @@ static ap_status keep_chain(void *user, const struct ap_agent_job *job, struct a
     row.chain = *chain; /* lent for the call; the agent keeps it */
     AP_TRY(ap__store_add_chain(s->store, &row, err));
     s->made++;
-    ap__progress_update(&s->progress, ++s->done, "%.0f%% correct", 100.0 * (double)s->correct / (double)s->made);
+    s->done++;
+    show_progress(s);
     return ap__check_interrupt(err);
 }
 
@@ -131,6 +153,16 @@ static ap_status run_groups(struct sampling_run *s, struct ap_llm *llm, struct a
             AP_TRY(ap__agent_run(llm, &config, s->job, n, keep_chain, NULL, s, err));
     }
     return AP_OK;
+}
+
+static void watch_work(struct sampling_run *s, const struct ap_llm *llm)
+{
+    if (!ap__llm_is_local(llm))
+        return;
+    s->local = llm;
+    s->before = ap__llm_local_stats(llm);
+    s->gflop_before = ap__llm_local_gflop(llm);
+    s->peak = ap__peak_sgemm(AP_PEAK_GLANCE);
 }
 
 ap_status ap__sample_run(struct ap_store *store, struct ap_llm *llm, const struct ap_sample_plan *plan,
@@ -152,6 +184,7 @@ ap_status ap__sample_run(struct ap_store *store, struct ap_llm *llm, const struc
         status = ap__fail(err, AP_E_MEMORY, plan->task->name, "no memory for the jobs of a stage");
     if (status == AP_OK) {
         snprintf(label, sizeof label, "%s %s", plan->actor, plan->task->name);
+        watch_work(&s, llm);
         ap__progress_begin(&s.progress, label, "chains", s.planned);
         status = run_groups(&s, llm, err);
         if (status == AP_OK && s.lost > 0) /* the trouble may be over */

@@ -9,6 +9,7 @@
 #include "base/progress.h"
 #include "model/memory.h"
 #include "run/given.h"
+#include "tensor/peak.h"
 #include "train/trainer.h"
 
 #include <stdio.h>
@@ -21,6 +22,7 @@ struct sequence {
     int32_t *id;      /* (n,) */
     uint8_t *trained; /* (n,) */
     int32_t n;
+    int32_t parted;   /* tokens up to the end of the step where its pair parts; 0: it has no such step */
 };
 
 struct training {
@@ -32,6 +34,7 @@ struct training {
     struct ap_given given;            /* what had to be made anew */
     uint64_t student_tokens, teacher_tokens; /* what tokens their chains have: tokenizer and template */
     double drift;                            /* of the chosen chains, at the last step */
+    double peak;                             /* GFLOP/s of sgemm on this machine, now */
     struct ap_progress progress;
     bool going;                              /* a step of this process has been shown */
 };
@@ -67,14 +70,24 @@ static bool needs_tokens(const struct training *t, const struct ap_stored_chain 
            (strcmp(row->key.actor, "teacher") == 0 && t->teacher_tokens != t->student_tokens);
 }
 
-static ap_status load_sequence(struct training *t, int64_t chain, struct sequence *out, struct ap_err *err)
+static int32_t step_end(const struct ap_chain *chain, int32_t step)
+{
+    if (step >= chain->n || chain->step[step].token_count == 0)
+        return 0;
+    return chain->step[step].token_first + chain->step[step].token_count;
+}
+
+/* One of a pair's chains; the pair parts at step `parting`. */
+static ap_status load_sequence(struct training *t, int64_t chain, int32_t parting, struct sequence *out,
+                               struct ap_err *err)
 {
     struct ap_stored_chain row;
     AP_TRY(ap__store_chain(t->run->store, chain, true, &row, err));
     ap_status status = needs_tokens(t, &row) ? retokenize(t, &row, err) : AP_OK;
     if (status == AP_OK) {
         struct ap_tokens *tokens = &row.chain.tokens;
-        *out = (struct sequence){.chain = chain, .id = tokens->id, .trained = tokens->role, .n = (int32_t)tokens->n};
+        *out = (struct sequence){.chain = chain, .id = tokens->id, .trained = tokens->role, .n = (int32_t)tokens->n,
+                                 .parted = step_end(&row.chain, parting)};
         for (size_t i = 0; i < tokens->n; i++)
             tokens->role[i] = tokens->role[i] == AP_TOKEN_CALL;
         *tokens = (struct ap_tokens){0};
@@ -86,6 +99,32 @@ static ap_status load_sequence(struct training *t, int64_t chain, struct sequenc
 static struct ap_seq view(const struct sequence *s)
 {
     return (struct ap_seq){.token = s->id, .trained = s->trained, .len = s->n};
+}
+
+/* With blame for the step, what is compared ends where the chains have parted. */
+static void set_example(const struct training *t, const struct sequence *chosen, const struct sequence *rejected,
+                        struct ap_train_example *out)
+{
+    *out = (struct ap_train_example){.chosen = view(chosen), .rejected = view(rejected)};
+    if (t->run->recipe.train.blame != AP_BLAME_STEP || chosen->parted == 0 || rejected->parted == 0)
+        return;
+    out->held = out->chosen;
+    out->chosen.len = chosen->parted;
+    out->rejected.len = rejected->parted;
+}
+
+static ap_status load_pair(struct training *t, size_t i, struct ap_err *err)
+{
+    const struct ap_pair *pair = &t->pairs.item[i];
+    struct sequence *chosen = &t->sequence[2 * i], *rejected = chosen + 1;
+    AP_TRY(load_sequence(t, pair->chosen, pair->divergence, chosen, err));
+    if (t->method == AP_METHOD_SFT) {
+        t->example[i].chosen = view(chosen);
+        return AP_OK;
+    }
+    AP_TRY(load_sequence(t, pair->rejected, pair->divergence, rejected, err));
+    set_example(t, chosen, rejected, &t->example[i]);
+    return AP_OK;
 }
 
 static ap_status load_examples(struct training *t, struct ap_err *err)
@@ -100,14 +139,8 @@ static ap_status load_examples(struct training *t, struct ap_err *err)
     t->example = ap__alloc_array(t->pairs.n, sizeof *t->example);
     if (t->sequence == NULL || t->example == NULL)
         return ap__fail(err, AP_E_MEMORY, NULL, "no memory for %zu pairs", t->pairs.n);
-    for (size_t i = 0; i < t->pairs.n; i++) {
-        AP_TRY(load_sequence(t, t->pairs.item[i].chosen, &t->sequence[2 * i], err));
-        t->example[i].chosen = view(&t->sequence[2 * i]);
-        if (t->method == AP_METHOD_SFT)
-            continue;
-        AP_TRY(load_sequence(t, t->pairs.item[i].rejected, &t->sequence[2 * i + 1], err));
-        t->example[i].rejected = view(&t->sequence[2 * i + 1]);
-    }
+    for (size_t i = 0; i < t->pairs.n; i++)
+        AP_TRY(load_pair(t, i, err));
     return AP_OK;
 }
 
@@ -187,8 +220,9 @@ static ap_status keep_metrics(void *user, const struct ap_train_metrics *m, stru
     if (!t->going)
         ap__progress_resume(&t->progress, m->step - 1); /* what a checkpoint had done already */
     t->going = true;
-    ap__progress_update(&t->progress, m->step, "loss %.3f, %.0f tokens/s, sharing %.1fx", m->loss,
-                        m->tokens_per_second, (double)m->flat_tokens / (double)m->tree_tokens);
+    ap__progress_update(&t->progress, m->step, "loss %.3f, %.0f tokens/s, sharing %.1fx, %.0f%% of peak",
+                        m->loss, m->tokens_per_second, (double)m->flat_tokens / (double)m->tree_tokens,
+                        ap__train_of_peak(m, t->peak));
     return status;
 }
 
@@ -208,6 +242,7 @@ static ap_status train_model(struct training *t, struct ap_model *model, const c
     AP_TRY(start_adapter(t->run, model, err));
     if (t->method == AP_METHOD_DPO)
         AP_TRY(add_reference(t, model, err));
+    t->peak = ap__peak_sgemm(AP_PEAK_GLANCE);
     ap__progress_begin(&t->progress, t->method == AP_METHOD_DPO ? "train dpo" : "train sft (control)", "steps",
                        config.steps);
     ap_status status = ap__train(model, &config, t->example, (int32_t)t->pairs.n, keep_metrics, t, err);
@@ -235,6 +270,7 @@ static ap_status open_student(const struct ap_run *run, struct ap_model **out, s
     struct ap_memory_plan plan = {.mode = AP_LORA, .lora = train->lora, .max_tokens = (int32_t)train->max_tokens,
                                   .dtype_knob = "base_dtype:", .tokens_knob = "max_tokens:"};
     AP_TRY(ap__base_dtype_read(run->recipe.student.base_dtype, plan.dtype_knob, &plan.options, err));
+    AP_TRY(ap__memory_plan_adapter(&plan, run->recipe.student.adapter, err));
     AP_TRY(ap__model_open(run->student, NULL, out, err));
     return ap__memory_admit(run->student, &plan, out, err);
 }

@@ -1,7 +1,8 @@
 /* export.c - chains and pairs as JSON lines; see export.h for the format.
  *
- *     problem --ap__prompt_build--> prompt messages        (system, bootstrap, question)
- *     chain   --each step---------> assistant tool_calls, tool result
+ *     task    --ap__prompt_prefix, once--> prompt messages (system, bootstrap), tools
+ *     problem --its question--> ... and the user's message
+ *     chain   --each step-----> assistant tool_calls, tool result
  *     pair    = prompt + chosen + rejected + tools of its task
  *
  * Lines go to a temporary beside the file, which replaces it when all went well. */
@@ -19,7 +20,7 @@ struct export {
     struct ap_store *store;
     const struct ap_task *const *task; /* (tasks,) borrowed */
     int32_t tasks;
-    json_t *tools[64]; /* (tasks,) their functions, made once */
+    json_t *tools[64], *prefix[64]; /* (tasks,) their functions, and the messages before a question; made once */
     FILE *file;
     const char *path;
     int64_t lines;
@@ -75,41 +76,38 @@ static json_t *completion_messages(const struct ap_task *task, const struct ap_c
     return messages;
 }
 
-static ap_status prompt_messages(const struct ap_task *task, const char *question, json_t **out, struct ap_err *err)
+/* The prompt before a question; bootstrap calls are run for it. */
+static ap_status prefix_messages(const struct ap_task *task, json_t **out, struct ap_err *err)
 {
-    struct ap_conversation c = {0};
-    AP_TRY(ap__prompt_build(&task->agent, NULL, question, &c, err));
+    struct ap_conversation c;
+    AP_TRY(ap__prompt_prefix(&task->agent, NULL, &c, err));
     *out = json_array();
     for (size_t i = 0; i < c.n; i++) {
         const char *text = c.message[i].text;
-        switch (c.message[i].role) {
-        case AP_ASSISTANT:
-            json_array_append_new(*out, assistant_message(task->functions, text));
-            break;
-        case AP_TOOL:
-            json_array_append_new(*out, tool_message("", text));
-            break;
-        default:
-            json_array_append_new(*out, json_pack("{s:s, s:s}", "role",
-                                                  c.message[i].role == AP_SYSTEM ? "system" : "user", "content",
-                                                  text));
-        }
+        bool call = c.message[i].role == AP_ASSISTANT, result = c.message[i].role == AP_TOOL;
+        json_array_append_new(*out, call     ? assistant_message(task->functions, text)
+                                    : result ? tool_message("", text)
+                                             : json_pack("{s:s, s:s}", "role", "system", "content", text));
     }
     ap__conversation_deinit(&c);
     return AP_OK;
 }
 
+static json_t *prompt_messages(const json_t *prefix, const char *question)
+{
+    json_t *messages = json_copy((json_t *)(uintptr_t)prefix); /* the messages in it are shared */
+    if (messages)
+        json_array_append_new(messages, json_pack("{s:s, s:s}", "role", "user", "content", question));
+    return messages;
+}
+
 /* ---- lines ---- */
 
-static ap_status find_task(struct export *x, const char *name, const struct ap_task **task, json_t **tools,
-                           struct ap_err *err)
+static ap_status find_task(struct export *x, const char *name, int32_t *task, struct ap_err *err)
 {
-    for (int32_t i = 0; i < x->tasks; i++)
-        if (strcmp(x->task[i]->name, name) == 0) {
-            *task = x->task[i];
-            *tools = x->tools[i];
+    for (*task = 0; *task < x->tasks; ++*task)
+        if (strcmp(x->task[*task]->name, name) == 0)
             return AP_OK;
-        }
     return ap__fail(err, AP_E_NOT_FOUND, ap__store_dir(x->store), "the run has problems of the unknown task `%s`",
                     name);
 }
@@ -130,21 +128,19 @@ static ap_status write_pair(struct export *x, const struct ap_pair *pair, struct
 {
     struct ap_problem problem = {0};
     struct ap_stored_chain chosen = {0}, rejected = {0};
-    const struct ap_task *task = NULL;
-    json_t *tools = NULL, *prompt = NULL;
+    int32_t t = 0;
     ap_status status = ap__store_problem(x->store, pair->problem, &problem, err);
     if (status == AP_OK)
-        status = find_task(x, problem.task, &task, &tools, err);
+        status = find_task(x, problem.task, &t, err);
     if (status == AP_OK)
         status = ap__store_chain(x->store, pair->chosen, false, &chosen, err);
     if (status == AP_OK)
         status = ap__store_chain(x->store, pair->rejected, false, &rejected, err);
     if (status == AP_OK)
-        status = prompt_messages(task, problem.question, &prompt, err);
-    if (status == AP_OK)
-        status = write_line(x, json_pack("{s:o, s:o, s:o, s:O, s:s, s:s, s:s}", "prompt", prompt, "chosen",
-                                         completion_messages(task, &chosen.chain), "rejected",
-                                         completion_messages(task, &rejected.chain), "tools", tools, "task",
+        status = write_line(x, json_pack("{s:o, s:o, s:o, s:O, s:s, s:s, s:s}", "prompt",
+                                         prompt_messages(x->prefix[t], problem.question), "chosen",
+                                         completion_messages(x->task[t], &chosen.chain), "rejected",
+                                         completion_messages(x->task[t], &rejected.chain), "tools", x->tools[t], "task",
                                          problem.task, "problem", problem.id, "provenance", pair->provenance),
                             err);
     ap__stored_chain_deinit(&chosen);
@@ -153,8 +149,8 @@ static ap_status write_pair(struct export *x, const struct ap_pair *pair, struct
     return status;
 }
 
-static json_t *chain_line(const struct ap_stored_chain *chain, const struct ap_problem *problem,
-                          const struct ap_task *task, json_t *tools, json_t *prompt)
+static json_t *chain_line(const struct export *x, const struct ap_stored_chain *chain, const struct ap_problem *problem,
+                          int32_t task)
 {
     const struct ap_chain *c = &chain->chain;
     return json_pack("{s:s, s:s, s:s, s:s, s:i, s:f, s:s, s:s, s:o, s:b, s:o, s:o, s:O}", "problem", problem->id,
@@ -162,22 +158,20 @@ static json_t *chain_line(const struct ap_stored_chain *chain, const struct ap_p
                      chain->key.purpose == AP_FOR_COLLECT ? "collect" : "eval", "sample", chain->key.sample,
                      "temperature", chain->temperature, "verdict", ap__verdict_text(c->verdict), "end",
                      ap__end_text(c->end), "answer", c->answer ? text_to_json(c->answer) : json_null(), "sound",
-                     chain->sound, "prompt", prompt, "completion", completion_messages(task, c), "tools", tools);
+                     chain->sound, "prompt", prompt_messages(x->prefix[task], problem->question), "completion",
+                     completion_messages(x->task[task], c), "tools", x->tools[task]);
 }
 
 static ap_status write_chain(void *user, struct ap_stored_chain *chain, struct ap_err *err)
 {
     struct export *x = user;
     struct ap_problem problem = {0};
-    const struct ap_task *task = NULL;
-    json_t *tools = NULL, *prompt = NULL;
+    int32_t t = 0;
     ap_status status = ap__store_problem(x->store, chain->key.problem, &problem, err);
     if (status == AP_OK)
-        status = find_task(x, problem.task, &task, &tools, err);
+        status = find_task(x, problem.task, &t, err);
     if (status == AP_OK)
-        status = prompt_messages(task, problem.question, &prompt, err);
-    if (status == AP_OK)
-        status = write_line(x, chain_line(chain, &problem, task, tools, prompt), err);
+        status = write_line(x, chain_line(x, chain, &problem, t), err);
     ap__problem_deinit(&problem);
     return status;
 }
@@ -202,13 +196,15 @@ static ap_status write_all_chains(struct export *x, struct ap_err *err)
     return ap__store_each_chain(x->store, &filter, write_chain, x, err);
 }
 
-static ap_status make_tools(struct export *x, struct ap_err *err)
+static ap_status open_tasks(struct export *x, struct ap_err *err)
 {
     if (x->tasks > (int32_t)(sizeof x->tools / sizeof *x->tools))
         return ap__fail(err, AP_E_TOO_LARGE, x->path, "more than %zu tasks", sizeof x->tools / sizeof *x->tools);
-    for (int32_t i = 0; i < x->tasks; i++)
+    for (int32_t i = 0; i < x->tasks; i++) {
         if (!(x->tools[i] = ap__registry_schema(x->task[i]->functions)))
             return ap__fail(err, AP_E_MEMORY, x->path, "out of memory exporting");
+        AP_TRY(prefix_messages(x->task[i], &x->prefix[i], err));
+    }
     return AP_OK;
 }
 
@@ -229,7 +225,7 @@ static ap_status export(struct export *x, ap_status (*write_all)(struct export *
 {
     struct ap_buf temporary;
     ap__buf_init(&temporary, 0);
-    ap_status status = make_tools(x, err);
+    ap_status status = open_tasks(x, err);
     if (status == AP_OK && ap__buf_printf(&temporary, "%s.tmp", x->path) != AP_OK)
         status = ap__fail(err, AP_E_MEMORY, x->path, "out of memory exporting");
     if (status == AP_OK && !(x->file = fopen(temporary.data, "w")))
@@ -238,8 +234,10 @@ static ap_status export(struct export *x, ap_status (*write_all)(struct export *
         status = finish(x, temporary.data, write_all(x, err), err);
     if (n)
         *n = x->lines;
-    for (int32_t i = 0; i < x->tasks && i < 64; i++)
+    for (int32_t i = 0; i < x->tasks && i < 64; i++) {
         json_decref(x->tools[i]);
+        json_decref(x->prefix[i]);
+    }
     ap__buf_deinit(&temporary);
     return status;
 }

@@ -99,7 +99,7 @@ static ap_status careless_theory(const struct ap_problem_key *key, struct habit 
 {
     struct ap_shape shape;
     ap__shape_draw(key->shape, key->profile, &shape);
-    ap__words_draw(key->words, shape.alike, shape.theory.word, shape.theory.n_words);
+    ap__words_draw(key->words, shape.likeness, shape.theory.word, shape.theory.n_words);
     enum ap_truth truth = slip_in_theory(h, &shape.theory);
     return write_theory(&shape.theory, truth, out, err);
 }

@@ -56,7 +56,7 @@ static ap_status make_entailment(const struct ap_problem_key *key, struct ap_pro
     struct ap_shape shape;
     struct ap_buf question;
     ap__shape_draw(key->shape, key->profile, &shape);
-    ap__words_draw(key->words, shape.alike, shape.theory.word, shape.theory.n_words);
+    ap__words_draw(key->words, shape.likeness, shape.theory.word, shape.theory.n_words);
     ap__buf_init(&question, 0);
     ap_status st = write_premises(&shape.theory, &question, out, err);
     if (st == AP_OK)
@@ -81,7 +81,7 @@ static ap_status make_translation(const struct ap_problem_key *key, struct ap_pr
     struct ap_theory theory;
     struct ap_buf question, formula;
     ap__shape_sentence(key->shape, &theory);
-    ap__words_draw(key->words, false, theory.word, theory.n_words);
+    ap__words_draw(key->words, AP_WORDS_FREE, theory.word, theory.n_words);
     ap__buf_init(&question, 0);
     ap__buf_init(&formula, 0);
     ap__sentence_english(&theory, &theory.premise[0], &question);

@@ -14,7 +14,7 @@ struct ap_shape {
     struct ap_theory theory; /* words have kinds, but no texts */
     enum ap_truth truth;
     const char *style; /* name for results by template */
-    bool alike;        /* nouns shall look alike */
+    enum ap_likeness likeness; /* of the words to come */
 };
 /* Pure function of (key, profile). */
 void ap__shape_draw(uint64_t key, enum ap_profile profile, struct ap_shape *out);

@@ -111,11 +111,12 @@ static ap_status read_limits(struct reader *r)
     if (map) {
         if (map->kind != AP_YAML_MAP)
             return ap__yaml_fail(r->doc, map, r->err, "`limits` must be a map");
-        AP_TRY(ap__yaml_check_keys(r->doc, map, KNOWN("steps", "bad_calls", "call_tokens", "in_flight"), r->err));
+        AP_TRY(ap__yaml_check_keys(r->doc, map, KNOWN("steps", "bad_calls", "call_tokens", "in_flight", "lockstep"), r->err));
         AP_TRY(ap__yaml_i64(r->doc, map, "steps", false, 1, 1000, &steps, r->err));
         AP_TRY(ap__yaml_i64(r->doc, map, "bad_calls", false, 0, 1000, &bad_calls, r->err));
         AP_TRY(ap__yaml_i64(r->doc, map, "call_tokens", false, 4, 4096, &call_tokens, r->err));
         AP_TRY(ap__yaml_i64(r->doc, map, "in_flight", false, 1, 4096, &in_flight, r->err));
+        AP_TRY(ap__yaml_bool(r->doc, map, "lockstep", false, &agent->lockstep, r->err));
     }
     agent->max_steps = (int32_t)steps;
     agent->max_bad_calls = (int32_t)bad_calls;

@@ -129,7 +129,21 @@ static void add(char *word, const char *part)
 struct family {
     bool alike;
     char tail[AP_WORD_TEXT]; /* "imbus" when nouns look alike */
+    const char *twin;        /* an earlier word to begin with, or NULL */
 };
+
+static bool is_vowel(char c)
+{
+    return strchr("aeiou", c) != NULL;
+}
+
+/* The first two to four letters of another word, in lower case. */
+static void begin_as(struct ap_rng *rng, const char *other, char *out)
+{
+    size_t keep = 2 + ap__rng_below(rng, 3), have = strcspn(other, " ");
+    for (size_t i = 0; i < keep && i + 1 < have; i++)
+        add(out, (char[]){(char)tolower((unsigned char)other[i]), '\0'});
+}
 
 static void invent(struct ap_rng *rng, enum ap_word_kind kind, const struct family *family, char *out)
 {
@@ -148,9 +162,12 @@ static void invent(struct ap_rng *rng, enum ap_word_kind kind, const struct fami
         add(out, family->tail);
         return;
     }
-    if (ap__rng_below(rng, 10) != 0)
+    if (family->twin)
+        begin_as(rng, family->twin, out);
+    else if (ap__rng_below(rng, 10) != 0)
         add(out, PICK(rng, onsets));
-    add(out, PICK(rng, vowels));
+    if (out[0] == '\0' || !is_vowel(out[strlen(out) - 1]))
+        add(out, PICK(rng, vowels));
     add(out, PICK(rng, codas));
     for (uint32_t percent = 30; strlen(out) < 6 && ap__rng_below(rng, 100) < percent; percent /= 2) {
         add(out, PICK(rng, vowels));
@@ -224,10 +241,10 @@ static bool clashes(const struct ap_word *words, int32_t n, const char *text)
     return false;
 }
 
-void ap__words_draw(uint64_t key, bool alike, struct ap_word *words, int32_t n)
+void ap__words_draw(uint64_t key, enum ap_likeness likeness, struct ap_word *words, int32_t n)
 {
     struct ap_rng rng = ap__rng_make(key, "words", 0, 0, 0);
-    struct family family = {.alike = alike};
+    struct family family = {0};
     add(family.tail, PICK(&rng, vowels));
     do
         family.tail[1] = '\0', add(family.tail, PICK(&rng, codas));
@@ -237,7 +254,11 @@ void ap__words_draw(uint64_t key, bool alike, struct ap_word *words, int32_t n)
     for (int32_t i = 0; i < n; i++) {
         int32_t tries = 0;
         do {
-            family.alike = alike && tries++ < 60; /* a small family runs out */
+            bool hopeful = tries++ < 60; /* a small family runs out */
+            family.alike = likeness == AP_WORDS_ALIKE && hopeful;
+            family.twin = likeness == AP_WORDS_TWINS && hopeful && i > 0 && ap__rng_below(&rng, 2) != 0
+                              ? words[ap__rng_below(&rng, (uint32_t)i)].text
+                              : NULL;
             draw_one(&rng, real_percent, &family, words[i].kind, words[i].text);
         } while (has_reserved(words[i].text) || clashes(words, i, words[i].text));
     }
@@ -256,7 +277,7 @@ static void add_s(struct ap_buf *out, const char *word)
     size_t n = strlen(word);
     if (hisses(word))
         (void)ap__buf_printf(out, "%ses", word);
-    else if (n > 1 && word[n - 1] == 'y' && !strchr("aeiou", word[n - 2]))
+    else if (n > 1 && word[n - 1] == 'y' && !is_vowel(word[n - 2]))
         (void)ap__buf_printf(out, "%.*sies", (int)n - 1, word);
     else
         (void)ap__buf_printf(out, "%ss", word);
@@ -274,7 +295,7 @@ void ap__word_third(struct ap_buf *out, const char *verb)
 
 void ap__word_article(struct ap_buf *out, const char *noun)
 {
-    (void)ap__buf_printf(out, "%s %s", strchr("aeiou", noun[0]) ? "an" : "a", noun);
+    (void)ap__buf_printf(out, "%s %s", is_vowel(noun[0]) ? "an" : "a", noun);
 }
 
 void ap__word_symbol(struct ap_buf *out, const struct ap_word *word)

@@ -26,9 +26,14 @@ struct ap_word {
     char text[AP_WORD_TEXT]; /* base form; names capitalised */
 };
 
-/* Replace the texts of n words (their kinds are given) by distinct new ones.
- * alike: nouns are one letter apart, as categories in ProntoQA are. */
-void ap__words_draw(uint64_t key, bool alike, struct ap_word *words, int32_t n);
+enum ap_likeness {
+    AP_WORDS_FREE,
+    AP_WORDS_ALIKE, /* nouns are one letter apart, as categories in ProntoQA are */
+    AP_WORDS_TWINS, /* many words begin as another one does: where copying slips */
+};
+
+/* Replace the texts of n words (their kinds are given) by distinct new ones. */
+void ap__words_draw(uint64_t key, enum ap_likeness likeness, struct ap_word *words, int32_t n);
 
 /* Forms; each appends to out. */
 void ap__word_plural(struct ap_buf *out, const char *noun);

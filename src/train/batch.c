@@ -1,19 +1,21 @@
-/* batch.c - examples to one packed tree, losses to gradients. */
-#include "train/batch.h"
+/* batch.c - a batch's examples to the parts they are computed in.
+ *
+ *     examples --sorted by their tokens--> neighbours share most
+ *       a range that fits --> one tree
+ *       a larger one      --> a trunk (what all of it begins with) and groups of neighbours on it
+ *       ... or, where its halves have far more in common than the whole, these apart */
+#include "train/part.h"
 
+#include "model/account.h"
+#include "model/weights.h"
+
+#include <stdlib.h>
 #include <string.h>
 
-/* Sequences of examples: chosen of each, then its rejected if it has one. */
-static int32_t list_sequences(const struct ap_train_example *e, int32_t n, struct ap_seq *seq)
-{
-    int32_t S = 0;
-    for (int32_t i = 0; i < n; i++) {
-        seq[S++] = e[i].chosen;
-        if (e[i].rejected.len > 0)
-            seq[S++] = e[i].rejected;
-    }
-    return S;
-}
+enum {
+    PART_TOKENS = 1024, /* of a group: products are at full speed from here on, and more tokens take more memory */
+    LEAST_TRUNK = 16,   /* tokens: less is not worth being apart */
+};
 
 static int64_t count_trained(const struct ap_seq *seq)
 {
@@ -23,156 +25,260 @@ static int64_t count_trained(const struct ap_seq *seq)
     return n;
 }
 
-/* What the loss of a batch is a mean over. */
-struct scale {
-    int32_t examples;
-    int64_t chosen_tokens; /* trained ones */
-};
-
 static ap_status check_examples(const struct ap_batch_config *c, const struct ap_train_example *e, int32_t n,
-                                struct scale *over, int64_t *trained, struct ap_err *err)
+                                struct ap_part_scale *over, int64_t *trained, struct ap_err *err)
 {
     *trained = 0;
-    *over = (struct scale){.examples = n};
+    *over = (struct ap_part_scale){.examples = n};
     for (int32_t i = 0; i < n; i++) {
         int64_t chosen = count_trained(&e[i].chosen), rejected = count_trained(&e[i].rejected);
-        if (chosen == 0 || (c->method == AP_METHOD_DPO && rejected == 0))
+        int64_t held = e[i].held.len > 0 ? count_trained(&e[i].held) : 0;
+        if (chosen == 0 || (c->method == AP_METHOD_DPO && rejected == 0) || (e[i].held.len > 0 && held == 0))
             return ap__fail(err, AP_E_ARG, NULL, "example %d of the batch has a sequence without trained tokens", i);
-        if (c->method == AP_METHOD_SFT && e[i].rejected.len > 0)
-            return ap__fail(err, AP_E_ARG, NULL, "example %d of an SFT batch has a rejected sequence", i);
-        over->chosen_tokens += chosen;
-        *trained += chosen + rejected;
+        if (c->method == AP_METHOD_SFT && (e[i].rejected.len > 0 || e[i].held.len > 0))
+            return ap__fail(err, AP_E_ARG, NULL, "example %d of an SFT batch has more than one sequence", i);
+        over->held_tokens += held > 0 ? held : chosen;
+        *trained += chosen + rejected + held;
     }
     return n > 0 ? AP_OK : ap__fail(err, AP_E_ARG, NULL, "a batch without examples");
 }
 
-/* Numbers of one packed part of a batch, in the step arena. */
-struct part {
-    struct ap_pack pack;
-    float *logp, *dlogp;   /* (N,) */
-    double *seq, *dseq;    /* (S,) */
-    int32_t *count;        /* (S,) trained tokens */
-};
+/* ---- order ---- */
 
-static ap_status make_part(const struct ap_train_example *e, int32_t n, int32_t max_tokens, struct ap_arena *step,
-                           struct part *p, struct ap_err *err)
+/* Tokens that both begin with; shared are those of equal id and equally trained. */
+static int32_t common(const struct ap_seq *a, const struct ap_seq *b)
 {
-    ap__arena_reset(step);
-    struct ap_seq *seq = ap__arena_alloc(step, 2 * (size_t)n * sizeof *seq);
-    if (seq == NULL)
+    int32_t n = 0, most = a->len < b->len ? a->len : b->len;
+    while (n < most && a->token[n] == b->token[n] && a->trained[n] == b->trained[n])
+        n++;
+    return n;
+}
+
+static int by_tokens(const void *x, const void *y)
+{
+    const struct ap_train_example *a = *(const struct ap_train_example *const *)x,
+                                  *b = *(const struct ap_train_example *const *)y;
+    int32_t n = common(&a->chosen, &b->chosen);
+    bool a_ends = n == a->chosen.len, b_ends = n == b->chosen.len;
+    if (a_ends || b_ends)
+        return a_ends && b_ends ? (a > b) - (a < b) : b_ends - a_ends;
+    int32_t s = a->chosen.token[n], t = b->chosen.token[n];
+    return s != t ? (s > t) - (s < t) : a->chosen.trained[n] - b->chosen.trained[n];
+}
+
+static ap_status sort_examples(const struct ap_train_example *e, int32_t n, struct ap_arena *step,
+                               const struct ap_train_example ***out, struct ap_err *err)
+{
+    const struct ap_train_example **order = ap__arena_alloc(step, (size_t)n * sizeof *order);
+    if (order == NULL)
         return ap__fail(err, AP_E_MEMORY, NULL, "no memory for a batch of %d examples", n);
-    int32_t S = list_sequences(e, n, seq);
-    AP_TRY(ap__pack_build(step, seq, S, max_tokens, &p->pack, err));
-    size_t N = (size_t)p->pack.N;
-    p->logp = ap__arena_alloc(step, (N + 1) * sizeof *p->logp);
-    p->dlogp = ap__arena_alloc(step, (N + 1) * sizeof *p->dlogp);
-    p->seq = ap__arena_alloc(step, (size_t)S * sizeof *p->seq);
-    p->dseq = ap__arena_alloc(step, (size_t)S * sizeof *p->dseq);
-    p->count = ap__arena_alloc(step, (size_t)S * sizeof *p->count);
-    if (p->logp == NULL || p->dlogp == NULL || p->seq == NULL || p->dseq == NULL || p->count == NULL)
-        return ap__fail(err, AP_E_MEMORY, NULL, "no memory for a batch of %d examples", n);
+    for (int32_t i = 0; i < n; i++)
+        order[i] = &e[i];
+    qsort(order, (size_t)n, sizeof *order, by_tokens);
+    *out = order;
     return AP_OK;
 }
 
-static void dpo_part(const struct ap_dpo *dpo, const struct ap_train_example *e, int32_t n, const struct scale *over,
-                     struct part *p, struct ap_batch_sums *out)
+/* ---- one part ---- */
+
+struct gradient {
+    struct ap_model *m;
+    const struct ap_batch_config *config;
+    struct ap_part_scale over;
+    struct ap_arena *step;
+    struct ap_batch_sums *sums;
+};
+
+static int32_t smaller(int32_t limit, int32_t other) { return limit > 0 && limit < other ? limit : other; }
+
+static int32_t part_tokens(const struct gradient *g)
 {
-    double mean = 1.0 / over->examples;
-    for (int32_t i = 0; i < n; i++) {
-        const double *logp = &p->seq[2 * i];
-        struct ap_pair_logp pair = {logp[0], logp[1], e[i].ref_chosen, e[i].ref_rejected, p->count[2 * i],
-                                    p->count[2 * i + 1]};
-        struct ap_pair_loss l = ap__loss_dpo(dpo, &pair);
-        double dsft, sft = ap__loss_sft(logp[0], over->chosen_tokens, &dsft);
-        p->dseq[2 * i] = mean * l.dchosen + dpo->sft_weight * dsft;
-        p->dseq[2 * i + 1] = mean * l.drejected;
-        out->loss += mean * l.loss;
-        out->loss += dpo->sft_weight * sft;
-        out->reward_chosen += l.reward_chosen;
-        out->reward_rejected += l.reward_rejected;
-        out->correct += l.reward_chosen > l.reward_rejected;
-        out->logp_chosen += logp[0];
-        out->logp_rejected += logp[1];
-        out->drift_chosen += logp[0] - e[i].ref_chosen;
-        out->drift_rejected += logp[1] - e[i].ref_rejected;
-    }
+    int32_t wanted = g->config->part_tokens > 0 ? g->config->part_tokens : PART_TOKENS;
+    return smaller(g->config->max_tokens, wanted);
 }
 
-static void sft_part(const struct ap_train_example *e, int32_t n, const struct scale *over, struct part *p,
-                     struct ap_batch_sums *out)
+/* Necessary operations of rows [first, T). */
+static ap_status add_work(const struct gradient *g, const struct ap_pack *pack, int32_t first, struct ap_err *err)
 {
-    for (int32_t i = 0; i < n; i++) {
-        out->loss += ap__loss_sft(p->seq[i], over->chosen_tokens, &p->dseq[i]);
-        out->logp_chosen += p->seq[i];
-        out->drift_chosen += p->seq[i] - e[i].ref_chosen;
-    }
+    struct ap_work_size size;
+    const struct ap_model *m = g->m;
+    AP_TRY(ap__account_pack(&m->config, pack, first, g->step, &size, err));
+    g->sums->gflop += 1e-9 * ap__account_step(&m->config, &size, m->mode == AP_LORA ? m->lora.rank : 0);
+    g->sums->tree_tokens += pack->T - first;
+    return AP_OK;
 }
 
-/* Forward, loss and backward of examples that fit into one tree. */
-static ap_status train_part(struct ap_model *m, const struct ap_batch_config *c, const struct ap_train_example *e,
-                            int32_t n, const struct scale *over, struct ap_arena *step, struct ap_batch_sums *out,
-                            struct ap_err *err)
+/* Forward, loss and backward of examples as one tree, or as one behind a trunk (of trunk_seq). */
+static ap_status train_part(struct gradient *g, const struct ap_train_example *const *e, int32_t n, int32_t max_tokens,
+                            const struct ap_trunk *trunk, const struct ap_seq *trunk_seq, struct ap_err *err)
 {
-    struct part p;
+    struct ap_arena_mark mark = ap__arena_mark(g->step);
+    struct ap_part part;
     struct ap_activations *acts = NULL;
-    AP_TRY(make_part(e, n, c->max_tokens, step, &p, err));
-    AP_TRY(ap__model_forward(m, &p.pack, step, true, p.logp, &acts, err));
-    ap__pack_sum(&p.pack, p.logp, p.seq, p.count);
-    if (c->method == AP_METHOD_DPO)
-        dpo_part(&c->dpo, e, n, over, &p, out);
-    else
-        sft_part(e, n, over, &p, out);
-    ap__pack_scatter(&p.pack, p.dseq, p.dlogp);
-    out->tree_tokens += p.pack.T;
-    out->flat_tokens += p.pack.flat_tokens;
-    out->packs++;
-    return ap__model_backward(m, &p.pack, acts, p.dlogp, step, err);
+    ap_status status = ap__part_make(e, n, trunk_seq, max_tokens, g->step, &part, err);
+    if (status == AP_OK)
+        status = ap__model_forward_on(g->m, trunk, &part.pack, g->step, true, part.logp, &acts, err);
+    if (status == AP_OK) {
+        ap__part_loss(&part, g->config, &g->over, g->sums);
+        g->sums->flat_tokens += part.pack.flat_tokens - trunk_seq->len;
+        g->sums->packs++;
+        status = add_work(g, &part.pack, trunk_seq->len, err);
+    }
+    if (status == AP_OK)
+        status = ap__model_backward(g->m, &part.pack, acts, part.dlogp, g->step, err);
+    ap__arena_release(g->step, mark);
+    return status;
 }
 
-/* As one tree if the budget allows, else as two halves. */
-static ap_status train_parts(struct ap_model *m, const struct ap_batch_config *c, const struct ap_train_example *e,
-                             int32_t n, const struct scale *over, struct ap_arena *step, struct ap_batch_sums *out,
-                             struct ap_err *err)
+/* ---- a trunk and groups on it ---- */
+
+/* Rows of a trunk must not predict what is trained: a sequence's first trained token and the one before it stay out. */
+static int32_t trunk_limit(const struct ap_seq *seq, int32_t most)
 {
-    ap_status status = train_part(m, c, e, n, over, step, out, err);
+    const uint8_t *trained = memchr(seq->trained, 1, (size_t)seq->len);
+    int32_t before = trained != NULL ? (int32_t)(trained - seq->trained) - 1 : seq->len - 1;
+    return before < most ? before : most;
+}
+
+static int32_t trunk_length(const struct ap_train_example *const *e, int32_t n)
+{
+    int32_t P = e[0]->chosen.len;
+    for (int32_t i = 0; i < n; i++) {
+        const struct ap_seq *seq[] = {&e[i]->chosen, &e[i]->rejected, &e[i]->held};
+        for (int k = 0; k < 3; k++) {
+            if (seq[k]->len == 0)
+                continue;
+            int32_t shared = common(&e[0]->chosen, seq[k]);
+            P = trunk_limit(seq[k], shared < P ? shared : P);
+        }
+    }
+    return P > 0 ? P : 0;
+}
+
+/* At most so many rows an example adds behind the trunk and behind its left neighbour (NULL = none). */
+static int32_t rows_of(const struct ap_train_example *e, const struct ap_train_example *left, int32_t P)
+{
+    int32_t shared = left != NULL ? common(&left->chosen, &e->chosen) : 0;
+    int32_t rows = e->chosen.len - (shared > P ? shared : P);
+    shared = common(&e->chosen, &e->rejected);
+    rows += e->rejected.len > 0 ? e->rejected.len - (shared > P ? shared : P) : 0;
+    shared = common(&e->chosen, &e->held);
+    return rows + (e->held.len > 0 ? e->held.len - (shared > P ? shared : P) : 0);
+}
+
+/* How many of the examples make up the first group: neighbours up to the budget, at least one.  *rows: at most its. */
+static int32_t group_size(const struct ap_train_example *const *e, int32_t n, int32_t P, int32_t budget, int32_t *rows)
+{
+    int32_t size = 1;
+    *rows = rows_of(e[0], NULL, P);
+    for (; size < n; size++) {
+        int32_t more = rows_of(e[size], e[size - 1], P);
+        if (*rows + more > budget)
+            break;
+        *rows += more;
+    }
+    return size;
+}
+
+static ap_status train_on_trunk(struct gradient *g, const struct ap_train_example *const *e, int32_t n, int32_t P,
+                                struct ap_err *err)
+{
+    int32_t most = 0, rows, budget = part_tokens(g), max = g->config->max_tokens;
+    budget = smaller(max > P ? max - P : 0, budget);
+    for (int32_t i = 0; i < n; i += group_size(e + i, n - i, P, budget, &rows)) {
+        (void)group_size(e + i, n - i, P, budget, &rows);
+        most = rows > most ? rows : most;
+    }
+    struct ap_trunk *trunk = NULL;
+    uint8_t *untrained = ap__arena_zalloc(g->step, (size_t)P);
+    if (untrained == NULL)
+        return ap__fail(err, AP_E_MEMORY, NULL, "no memory for a trunk of %d tokens", P);
+    struct ap_seq seq = {e[0]->chosen.token, untrained, P};
+    AP_TRY(ap__model_trunk(g->m, seq.token, P, most, g->step, &trunk, err));
+    AP_TRY(add_work(g, ap__trunk_pack(trunk), 0, err));
+    for (int32_t i = 0, size; i < n; i += size) {
+        size = group_size(e + i, n - i, P, budget, &rows);
+        AP_TRY(train_part(g, e + i, size, max, trunk, &seq, err));
+    }
+    return ap__model_trunk_backward(g->m, trunk, g->step, err);
+}
+
+/* ---- division ---- */
+
+/* Where neighbours share least; of equal places the one nearest to the middle. */
+static int32_t weakest_place(const struct ap_train_example *const *e, int32_t n)
+{
+    int32_t place = 1, least = INT32_MAX;
+    for (int32_t i = 1; i < n; i++) {
+        int32_t shared = common(&e[i - 1]->chosen, &e[i]->chosen);
+        if (shared < least || (shared == least && abs(2 * i - n) < abs(2 * place - n))) {
+            least = shared;
+            place = i;
+        }
+    }
+    return place;
+}
+
+static ap_status train_range(struct gradient *g, const struct ap_train_example *const *e, int32_t n, struct ap_err *err)
+{
+    static const struct ap_seq none = {0};
+    struct ap_arena_mark mark = ap__arena_mark(g->step);
+    ap_status status = train_part(g, e, n, n > 1 ? part_tokens(g) : g->config->max_tokens, NULL, &none, err);
     if (status != AP_E_TOO_LARGE || n < 2)
         return status;
-    AP_TRY(train_parts(m, c, e, n / 2, over, step, out, err));
-    return train_parts(m, c, e + n / 2, n - n / 2, over, step, out, err);
+    int32_t P = trunk_length(e, n), cut = weakest_place(e, n);
+    int32_t left = trunk_length(e, cut), right = trunk_length(e + cut, n - cut);
+    bool far_more = (cut > 1 && left > 2 * P + LEAST_TRUNK) || (n - cut > 1 && right > 2 * P + LEAST_TRUNK);
+    if (P >= LEAST_TRUNK && !far_more) {
+        status = train_on_trunk(g, e, n, P, err);
+    } else {
+        AP_TRY(train_range(g, e, cut, err));
+        status = train_range(g, e + cut, n - cut, err);
+    }
+    ap__arena_release(g->step, mark);
+    return status;
 }
 
 ap_status ap__batch_gradient(struct ap_model *m, const struct ap_batch_config *config,
                              const struct ap_train_example *example, int32_t n, struct ap_arena *step,
                              struct ap_batch_sums *out, struct ap_err *err)
 {
-    struct scale over;
+    struct gradient g = {.m = m, .config = config, .step = step, .sums = out};
+    const struct ap_train_example **order = NULL;
     int64_t trained;
-    AP_TRY(check_examples(config, example, n, &over, &trained, err));
+    AP_TRY(check_examples(config, example, n, &g.over, &trained, err));
     *out = (struct ap_batch_sums){.trained_tokens = trained};
-    return train_parts(m, config, example, n, &over, step, out, err);
+    ap__arena_reset(step);
+    AP_TRY(sort_examples(example, n, step, &order, err));
+    return train_range(&g, order, n, err);
 }
 
 /* ---- reference ---- */
 
-static ap_status reference_parts(struct ap_model *m, struct ap_train_example *e, int32_t n, int32_t max_tokens,
-                                 struct ap_arena *step, struct ap_err *err)
+/* Without backward a tree of any size takes little memory: as large as the budget allows, else in halves. */
+static ap_status reference_parts(struct ap_model *m, struct ap_train_example *e, const struct ap_train_example *const *at,
+                                 int32_t n, int32_t max_tokens, struct ap_arena *step, struct ap_err *err)
 {
-    struct part p;
-    ap_status status = make_part(e, n, max_tokens, step, &p, err);
+    static const struct ap_seq none = {0};
+    struct ap_part part;
+    struct ap_arena_mark mark = ap__arena_mark(step);
+    ap_status status = ap__part_make(at, n, &none, max_tokens, step, &part, err);
     if (status == AP_E_TOO_LARGE && n > 1) {
-        AP_TRY(reference_parts(m, e, n / 2, max_tokens, step, err));
-        return reference_parts(m, e + n / 2, n - n / 2, max_tokens, step, err);
+        ap__arena_release(step, mark);
+        AP_TRY(reference_parts(m, e, at, n / 2, max_tokens, step, err));
+        return reference_parts(m, e + n / 2, at + n / 2, n - n / 2, max_tokens, step, err);
     }
     if (status == AP_OK)
-        status = ap__model_forward(m, &p.pack, step, false, p.logp, NULL, err);
-    if (status != AP_OK)
-        return status;
-    ap__pack_sum(&p.pack, p.logp, p.seq, NULL);
-    for (int32_t i = 0, s = 0; i < n; i++) {
-        e[i].ref_chosen = p.seq[s++];
-        e[i].ref_rejected = e[i].rejected.len > 0 ? p.seq[s++] : 0.0;
+        status = ap__model_forward(m, &part.pack, step, false, part.logp, NULL, err);
+    if (status == AP_OK) {
+        ap__pack_sum(&part.pack, part.logp, part.seq, NULL);
+        for (int32_t i = 0, s = 0; i < n; s += ap__part_sequences(&e[i++])) {
+            e[i].ref_chosen = part.seq[s];
+            e[i].ref_rejected = e[i].rejected.len > 0 ? part.seq[s + 1] : 0.0;
+        }
     }
-    return AP_OK;
+    ap__arena_release(step, mark);
+    return status;
 }
 
 ap_status ap__batch_reference(struct ap_model *m, enum ap_reference reference, struct ap_train_example *example,
@@ -181,8 +287,14 @@ ap_status ap__batch_reference(struct ap_model *m, enum ap_reference reference, s
     enum { AT_ONCE = 64 }; /* examples tried as one tree */
     ap_status status = AP_OK;
     ap__model_use_adapter(m, reference == AP_REFERENCE_ADAPTER);
-    for (int32_t i = 0; i < n && status == AP_OK; i += AT_ONCE)
-        status = reference_parts(m, example + i, n - i < AT_ONCE ? n - i : AT_ONCE, max_tokens, step, err);
+    for (int32_t i = 0; i < n && status == AP_OK; i += AT_ONCE) {
+        const struct ap_train_example *at[AT_ONCE];
+        int32_t some = n - i < AT_ONCE ? n - i : AT_ONCE;
+        for (int32_t k = 0; k < some; k++)
+            at[k] = &example[i + k];
+        ap__arena_reset(step);
+        status = reference_parts(m, example + i, at, some, max_tokens, step, err);
+    }
     ap__model_use_adapter(m, true);
     return status;
 }

@@ -72,11 +72,6 @@ struct ap_pair_loss ap__loss_dpo(const struct ap_dpo *how, const struct ap_pair_
         out.dchosen = how->beta * dh;
         out.drejected = -how->beta * dh;
     }
-    if (how->nll_weight > 0.0) {
-        double w = how->nll_weight / pair->chosen_tokens;
-        out.loss -= w * pair->chosen;
-        out.dchosen -= w;
-    }
     return out;
 }
 

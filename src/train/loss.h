@@ -34,16 +34,16 @@ bool ap__loss_smooths(enum ap_loss loss);
 struct ap_dpo {
     double beta;            /* > 0 */
     double label_smoothing; /* probability that a pair's labels are swapped, [0, 0.5); sigmoid and robust only */
-    double nll_weight;      /* of the chosen sequence's mean NLL per token, >= 0 */
+    double nll_weight;      /* of the chosen sequence's mean NLL per token, >= 0; added by the batch */
     enum ap_loss loss;
-    double sft_weight;      /* of the batch's NLL per chosen token, >= 0; added by the batch, not per pair */
+    double sft_weight;      /* of the batch's NLL per chosen token, >= 0; added by the batch */
 };
 
 /* One pair: summed log-probs of its trained tokens under policy and reference. */
 struct ap_pair_logp {
     double chosen, rejected;
     double ref_chosen, ref_rejected;
-    int32_t chosen_tokens, rejected_tokens; /* trained tokens; > 0 for ipo, chosen_tokens also when nll_weight > 0 */
+    int32_t chosen_tokens, rejected_tokens; /* trained tokens; > 0 for ipo */
 };
 struct ap_pair_loss {
     double loss;
@@ -51,11 +51,11 @@ struct ap_pair_loss {
     double reward_chosen, reward_rejected; /* implicit rewards: beta (logp - ref) */
 };
 
-/* The pair's preference loss + nll_weight * -chosen / chosen_tokens. */
+/* The pair's preference loss alone, without the terms that hold chosen log-probs up. */
 struct ap_pair_loss ap__loss_dpo(const struct ap_dpo *how, const struct ap_pair_logp *pair);
 
 /* SFT: the mean NLL per trained token of a batch; `tokens` counts the whole batch, so that the parts of a
- * split batch add up.  Returns the loss share of a sequence; *dlogp is the same for all. */
+ * split batch add up (or one sequence's tokens, for nll_weight).  Returns the loss share of a sequence; *dlogp is the same for all. */
 double ap__loss_sft(double logp, int64_t tokens, double *dlogp);
 
 #endif

@@ -41,7 +41,7 @@ static uint64_t config_fingerprint(const struct ap_train_config *c, const struct
     const struct ap_optimizer_config *p = &c->optimizer;
     const struct ap_batch_config *b = &c->batch_config;
     const double numbers[] = {b->method,     b->dpo.beta,   b->dpo.label_smoothing, b->dpo.nll_weight,
-                              b->max_tokens, p->muon,       p->lr,                  p->muon_lr,
+                              b->max_tokens, b->part_tokens, p->muon,       p->lr,                  p->muon_lr,
                               p->beta1,      p->beta2,      p->eps,                 p->weight_decay,
                               p->muon_momentum, p->clip,    p->schedule,            p->warmup,
                               p->hold,       p->floor,      c->batch,               (double)c->steps,
@@ -122,7 +122,13 @@ static void fill_metrics(const struct loop *t, const struct ap_batch_sums *s, in
     out->tree_tokens = s->tree_tokens;
     out->flat_tokens = s->flat_tokens;
     out->trained_tokens = s->trained_tokens;
+    out->gflop = s->gflop;
     out->packs = s->packs;
+}
+
+double ap__train_of_peak(const struct ap_train_metrics *metrics, double peak)
+{
+    return peak > 0.0 && metrics->seconds > 0.0 ? 100.0 * metrics->gflop / metrics->seconds / peak : 0.0;
 }
 
 static ap_status one_step(struct loop *t, int64_t step, struct ap_train_metrics *out, struct ap_err *err)
@@ -219,8 +225,10 @@ ap_status ap__train(struct ap_model *m, const struct ap_train_config *config, co
         return ap__fail(err, AP_E_ARG, NULL, "nothing to train on: no examples");
     if (c.steps == 0 && c.batch > 0)
         c.steps = (int64_t)ceil(c.epochs * n / c.batch);
-    for (int32_t i = 0; i < n; i++)
+    for (int32_t i = 0; i < n; i++) {
         t.fingerprint = seq_fingerprint(&example[i].rejected, seq_fingerprint(&example[i].chosen, t.fingerprint));
+        t.fingerprint = seq_fingerprint(&example[i].held, t.fingerprint);
+    }
     order.perm = ap__alloc_array((size_t)n, sizeof *order.perm);
     if (order.perm == NULL)
         return ap__fail(err, AP_E_MEMORY, NULL, "out of memory for the order of %d examples", n);

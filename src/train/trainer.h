@@ -35,8 +35,11 @@ struct ap_train_metrics {
     double grad_norm, lr;                /* norm before clipping; AdamW's rate */
     int64_t tree_tokens, flat_tokens, trained_tokens;
     int32_t packs;
+    double gflop; /* necessary operations (model/account.h) */
     double seconds, tokens_per_second; /* of flat tokens: what the same step would be called elsewhere */
 };
+/* Percent of the machine's sgemm (ap__peak_sgemm) that the step's necessary operations ran at; 0 when peak is. */
+double ap__train_of_peak(const struct ap_train_metrics *metrics, double peak);
 /* Called after each step; a status other than AP_OK ends the training with it.  Steps since the last
  * checkpoint are done, and reported, again when a killed training goes on. */
 typedef ap_status (*ap_train_step_fn)(void *user, const struct ap_train_metrics *metrics, struct ap_err *err);

@@ -49,6 +49,28 @@ expect_err "the plug-in cannot be loaded"
 expect_fail 2 "a plug-in needs a name" "$AP" call math "Sum(1, 2)" --plugin
 expect_err "--plugin needs the name of a library"
 
+# all of them in chains of a model, and for other agents
+expect_ok "a model is judged with a task of one's own" "$AP" eval --task examples/functions/words.yaml \
+    --problems examples/functions/words.jsonl --model models/student --samples 2 --json
+expect_out '"task": "words"'
+say() {
+    printf '%s\n' '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}' \
+        '{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"Words","arguments":{"text":"a b c d"}}}'
+}
+expect_ok "a task's functions are tools for other agents" bash -c \
+    "$(declare -f say); say | '$AP' mcp examples/functions/words.yaml"
+expect_out '{"content":[{"type":"text","text":"4"}],"isError":false}'
+
+# the document shows the files as they are
+shown() { # file; every line of it but comments stands in the document, indented
+    while IFS= read -r line; do
+        grep -qxF -- "    $line" docs/FUNCTIONS.md || { echo "not shown: $line"; return 1; }
+    done < <(grep -v '^$\|^# ' "$1")
+}
+for file in words.sh words.yaml; do
+    expect_ok "docs/FUNCTIONS.md shows $file" shown "examples/functions/$file"
+done
+
 # what is wrong with a task is said with its line
 printf 'prompt: p\nfunctions:\n  - Sum\n  - {command: [x], name: F, descripton: d}\nproblems: {generator: math-word}\nchecker: number\n' \
     >"$TMP/wrong.yaml"

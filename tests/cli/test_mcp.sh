@@ -18,17 +18,17 @@ for revision in 2025-11-25 2025-06-18; do
     expect_ok "holds a session of $revision" bash -c "$(declare -f say); say $revision | '$AP' mcp"
     expect_out "\"protocolVersion\":\"$revision\""
     expect_out '"name":"Prove"'
-    expect_out '{"id":"a","jsonrpc":"2.0","result":{"content":[{"text":"0.3","type":"text"}],"isError":false}}'
-    expect_out '{"id":4,"jsonrpc":"2.0","result":{"content":[{"text":"True","type":"text"}],"isError":false}}'
+    expect_out '{"jsonrpc":"2.0","id":"a","result":{"content":[{"type":"text","text":"0.3"}],"isError":false}}'
+    expect_out '{"jsonrpc":"2.0","id":4,"result":{"content":[{"type":"text","text":"True"}],"isError":false}}'
     expect_out '"code":-32700'
-    expect_out '"text":"Error: division by zero","type":"text"}],"isError":true}}'
-    expect_out '{"id":6,"jsonrpc":"2.0","result":{}}'
+    expect_out '"text":"Error: division by zero"}],"isError":true}}'
+    expect_out '{"jsonrpc":"2.0","id":6,"result":{}}'
     expect_true "answers every request once" test "$(wc -l <"$TMP/out")" -eq 8
 done
 expect_ok "a line that is too long is answered and skipped" bash -c \
     "{ head -c 3000000 /dev/zero | tr '\\0' x; echo; echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}'; } | '$AP' mcp math"
 expect_out "a message of more than 1048576 bytes"
-expect_out '{"id":1,"jsonrpc":"2.0","result":{}}'
+expect_out '{"jsonrpc":"2.0","id":1,"result":{}}'
 expect_ok "an end at once is fine" "$AP" mcp fol
 expect_empty out
 expect_fail 1 "an unknown set is named" "$AP" mcp maths

@@ -16,6 +16,7 @@
 static char line[1 << 20];
 static const char *mode, *memory;
 static int calls, lists;
+static long cancelled; /* which request was, last */
 
 static int is(const char *name)
 {
@@ -80,6 +81,8 @@ static void on_initialize(long id)
     }
     if (is("old"))
         version = "2024-11-05";
+    if (is("march"))
+        version = "2025-03-26";
     if (is("june"))
         version = "2025-06-18";
     if (is("future"))
@@ -246,11 +249,25 @@ static void before_answer(long id)
         exit(0);
 }
 
+/* Each call is answered a tenth of a second after it came, however many there are. */
+static void answer_later(long id)
+{
+    if (fork() != 0)
+        return;
+    nap(0.1);
+    result(id, "{\"content\":[{\"type\":\"text\",\"text\":\"well done\"}]}");
+    _exit(0);
+}
+
 static void on_call(long id)
 {
     calls++;
+    if (is("takes_time")) {
+        answer_later(id);
+        return;
+    }
     before_answer(id);
-    if (is("slow") && calls == 1)
+    if ((is("slow") || is("tells_cancelled")) && calls == 1)
         return; /* the answer never comes, but it goes on listening */
     if (is("late") && calls == 1)
         nap(1.2);
@@ -279,6 +296,9 @@ static void on_call(long id)
     else if (is("batch"))
         say("[{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\"},{\"jsonrpc\":\"2.0\",\"id\":%ld,\"result\":"
             "{\"content\":[{\"type\":\"text\",\"text\":\"in a batch\"}]}}]", id);
+    else if (is("tells_cancelled"))
+        say("{\"jsonrpc\":\"2.0\",\"id\":%ld,\"result\":{\"content\":[{\"type\":\"text\",\"text\":"
+            "\"request %ld was cancelled\"}]}}", id, cancelled);
     else if (odd_result())
         result(id, odd_result());
     else
@@ -306,6 +326,8 @@ int main(int argc, char **argv)
             on_call(number);
         else if (strstr(line, "\"method\":\"ping\""))
             result(number, "{}");
+        else if (strstr(line, "\"method\":\"notifications/cancelled\"") && strstr(line, "\"requestId\":"))
+            cancelled = atol(strstr(line, "\"requestId\":") + 12);
     }
     return 0;
 }

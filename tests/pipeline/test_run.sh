@@ -10,7 +10,7 @@ teacher: {model: models/teacher, samples: 1, temperatures: [0.7]}
 student: {model: models/student, samples: 3, temperatures: [0.7, 1.0]}
 collect: {problems: 16, augment: 0.25, in_flight: 32}
 pairs: {per_problem: 2, total: 40}
-train: {steps: 6, batch: 8, lr: 0.002}
+train: {steps: 6, batch: 8, lr: 0.002, blame: step}
 evaluate: {problems: 12, samples: 2, temperature: 0.7}
 Y
 

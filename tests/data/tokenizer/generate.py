@@ -26,7 +26,7 @@ CORPUS = [
 ]
 
 HARD = [
-    "", " ", "  ", "a", " a", "a ", "  a  b  ", "\n", "\n\n", " \n ", "\t\t", "a\r\nb\r\n", "hello world",
+    "Blostrea streabl(strus)\nBl Str Ea us usus Usstr", "", " ", "  ", "a", " a", "a ", "  a  b  ", "\n", "\n\n", " \n ", "\t\t", "a\r\nb\r\n", "hello world",
     " hello  world ", "I've I'VE we'll WE'LL don't 'tis", "12 345 6789 1,234.50 3²½", "x=1;y=-2", "café", "cafe\u0301",
     "\u00c5ngstr\u00f6m \u212bngstr\u00f6m", "ﬁne ①② ™", "日本語テキスト", "안녕하세요 각", "🙂👍🏽👨‍👩‍👧", "a\u00a0b\u2003c\u3000d\u2028e\u180ef\u200bg",
     "ſs 'ſ İI ıi", "▁ ▁▁ a▁b", "<s>", "</s> <s>x</s>", "a<end>b <end> c", "[MASK] x[MASK]y x [MASK] y", "<pad>  <pad>", "wordy word WORD",

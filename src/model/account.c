@@ -1,5 +1,5 @@
 /* account.c - operations counted from shapes; account.h has the formulas. */
-#include "bench/account.h"
+#include "model/account.h"
 
 /* Sums over the linears of one block: of weights O x I, and of widths O + I. */
 struct block_sums {
@@ -38,18 +38,17 @@ void ap__account_add(const struct ap_config *c, int32_t position, bool read, dou
     size->P += rows * visible(c, 0, c->L - !read, position);
 }
 
-ap_status ap__account_pack(const struct ap_config *c, const struct ap_pack *pack, struct ap_work_size *out,
-                           struct ap_err *err)
+ap_status ap__account_pack(const struct ap_config *c, const struct ap_pack *pack, int32_t first, struct ap_arena *arena,
+                           struct ap_work_size *out, struct ap_err *err)
 {
-    uint8_t *read = ap__alloc((size_t)pack->T + 1);
+    uint8_t *read = ap__arena_zalloc(arena, (size_t)pack->T + 1);
     if (read == NULL)
         return ap__fail(err, AP_E_MEMORY, NULL, "no memory to count %d tokens", pack->T);
     *out = (struct ap_work_size){0};
     for (int32_t i = 0; i < pack->N; i++)
         read[pack->target_row[i]] = 1;
-    for (int32_t t = 0; t < pack->T; t++)
+    for (int32_t t = first; t < pack->T; t++)
         ap__account_add(c, pack->position[t], read[t], 1.0, out);
-    ap__free(read);
     return AP_OK;
 }
 
@@ -73,9 +72,18 @@ double ap__account_forward(const struct ap_config *c, const struct ap_work_size 
     return 2.0 * (linear(c, s, b.qkv, b.kv, b.rest) + attention(c, s) + head(c, s));
 }
 
-double ap__account_lora_step(const struct ap_config *c, const struct ap_work_size *s, int32_t R)
+/* Everything has a gradient: that of the first block's input goes to the embedding. */
+static double full_step(const struct ap_config *c, const struct ap_work_size *s, const struct block_sums *b)
+{
+    double backward = 2 * linear(c, s, b->qkv, b->kv, b->rest) + 2 * attention(c, s) + 2 * head(c, s);
+    return ap__account_forward(c, s) + 2.0 * backward;
+}
+
+double ap__account_step(const struct ap_config *c, const struct ap_work_size *s, int32_t R)
 {
     struct block_sums b = sums_of(c);
+    if (R == 0)
+        return full_step(c, s, &b);
     /* In a model of one block the first is also the last: only Q rows have queries. */
     double first_q = (b.qkv - b.kv) * (c->L > 1 ? s->T : s->Q), first = first_q + b.kv * s->T;
     double first_in = R * c->D * (2 * s->T + (c->L > 1 ? s->T : s->Q));

@@ -16,6 +16,12 @@
  *     attention   2 x forward: dQ, dK, dV and the weights' gradient
  *     head        the same again for the rows' gradient
  *
+ * and training all weights, R = 0,
+ *
+ *     linear      2 x forward: the inputs' gradients and the weights'
+ *     attention   2 x forward
+ *     head        2 x forward
+ *
  * Not counted: what a program recomputes to save memory, norms, rotations, activations, softmax, the optimizer. */
 #ifndef AP_ACCOUNT_H
 #define AP_ACCOUNT_H
@@ -28,11 +34,12 @@ struct ap_work_size {
 };
 /* Count `rows` more tokens at this position (0-based), whose output is read or not. */
 void ap__account_add(const struct ap_config *c, int32_t position, bool read, double rows, struct ap_work_size *size);
-/* Of a packed batch; its targets are the trained tokens. */
-ap_status ap__account_pack(const struct ap_config *c, const struct ap_pack *pack, struct ap_work_size *out,
-                           struct ap_err *err) AP_MUST_CHECK;
+/* Of rows [first, T) of a packed batch; its targets are the trained tokens.  A byte per token is taken from the arena. */
+ap_status ap__account_pack(const struct ap_config *c, const struct ap_pack *pack, int32_t first, struct ap_arena *arena,
+                           struct ap_work_size *out, struct ap_err *err) AP_MUST_CHECK;
 
 double ap__account_forward(const struct ap_config *c, const struct ap_work_size *s);
-double ap__account_lora_step(const struct ap_config *c, const struct ap_work_size *s, int32_t R);
+/* Forward and backward, with an adapter of rank R on all linears or, with R = 0, of all weights. */
+double ap__account_step(const struct ap_config *c, const struct ap_work_size *s, int32_t R);
 
 #endif
