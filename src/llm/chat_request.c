@@ -9,7 +9,8 @@
  * (nine letters and digits, for those that are strict). */
 #include "llm/chat.h"
 
-#include <math.h>
+#include "base/text.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,6 +150,15 @@ static int add_extra(json_t *body, const json_t *extra)
     return failed;
 }
 
+/* There is no body: JSON holds no text that is not UTF-8, and all else is memory. */
+static ap_status explain_failure(const struct ap_conversation *c, struct ap_err *err)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (!ap__utf8_valid(c->message[i].text, strlen(c->message[i].text)))
+            return ap__fail(err, AP_E_FORMAT, NULL, "message %zu of a conversation is not UTF-8 and cannot be sent", i + 1);
+    return ap__fail(err, AP_E_MEMORY, NULL, "no memory for a request of %zu messages", c->n);
+}
+
 ap_status ap__chat_request(const struct ap_chat_form *form, const struct ap_request *request, char **body,
                            struct ap_err *err)
 {
@@ -170,7 +180,5 @@ ap_status ap__chat_request(const struct ap_chat_form *form, const struct ap_requ
         *body = ap__json_dump(json);
     json_decref(messages);
     json_decref(json);
-    return *body ? AP_OK
-                 : ap__fail(err, AP_E_FORMAT, NULL, "a conversation of %zu messages cannot be sent as JSON (it is not "
-                                                    "UTF-8, or there is no memory)", c->n);
+    return *body ? AP_OK : explain_failure(c, err);
 }

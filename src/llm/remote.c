@@ -294,6 +294,8 @@ static ap_status remote_poll(struct ap_llm *llm, struct ap_completion *out, int3
         AP_TRY(check_stopped(r, err));
         AP_TRY(status);
     }
+    if (r->sockets.failed)
+        return ap__fail(err, AP_E_MEMORY, r->url, "no memory to wait for the server");
     AP_TRY(deliver(r, out, cap, n, err));
     if (*n > 0 || r->in_flight > 0 || !r->out_of_budget)
         return AP_OK;

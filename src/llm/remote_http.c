@@ -136,10 +136,10 @@ static size_t on_body(char *data, size_t one, size_t len, void *user)
 {
     struct ap_ask *ask = user;
     (void)one;
-    if (ap__buf_add(&ask->reply.body, data, len) == AP_OK)
-        return len;
-    ask->reply.too_large = true;
-    return 0;
+    ap_status status = ap__buf_add(&ask->reply.body, data, len);
+    ask->reply.no_memory = status == AP_E_MEMORY;
+    ask->reply.too_large = status != AP_OK && status != AP_E_MEMORY;
+    return status == AP_OK ? len : 0;
 }
 
 static size_t on_header(char *line, size_t one, size_t len, void *user)

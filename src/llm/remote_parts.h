@@ -35,7 +35,7 @@ struct ap_reply {
     struct ap_buf body;
     size_t header_bytes;
     double retry_after; /* seconds, -1 = not told */
-    bool too_large;
+    bool too_large, no_memory;
 };
 
 /* One request of the agent. */

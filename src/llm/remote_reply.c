@@ -91,6 +91,8 @@ ap_status ap__reply_read(const struct ap_reply *reply, struct ap_chat_answer *an
     struct ap_err unread = {0};
     *answer = (struct ap_chat_answer){0};
     why[0] = '\0';
+    if (reply->no_memory)
+        return ap__fail(err, AP_E_MEMORY, NULL, "no memory for an answer");
     if (reply->result != CURLE_OK || reply->too_large) {
         *fate = judge_failure(reply, why);
         return AP_OK;

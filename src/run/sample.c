@@ -149,6 +149,7 @@ static ap_status run_groups(struct sampling_run *s, struct ap_llm *llm, struct a
         int32_t n, missing;
         AP_TRY(fill_group(s, &next, &n, &missing, err));
         ap__progress_resume(&s->progress, s->done - s->made);
+        ap__progress_update(&s->progress, s->done, NULL);
         if (missing > 0)
             AP_TRY(ap__agent_run(llm, &config, s->job, n, keep_chain, NULL, s, err));
     }
