@@ -155,7 +155,7 @@ static ap_status explain_failure(const struct ap_conversation *c, struct ap_err 
 {
     for (size_t i = 0; i < c->n; i++)
         if (!ap__utf8_valid(c->message[i].text, strlen(c->message[i].text)))
-            return ap__fail(err, AP_E_FORMAT, NULL, "message %zu of a conversation is not UTF-8 and cannot be sent", i + 1);
+            return ap__fail(err, AP_E_FORMAT, NULL, "message %zu of a conversation is not UTF-8", i + 1);
     return ap__fail(err, AP_E_MEMORY, NULL, "no memory for a request of %zu messages", c->n);
 }
 

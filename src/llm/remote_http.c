@@ -71,8 +71,8 @@ static ap_status read_key(const struct ap_remote_options *o, char **out, struct 
     from += strspn(from, " \t\r\n");
     size_t n = strcspn(from, " \t\r\n");
     if (status == AP_OK && n == 0)
-        status = ap__fail(err, AP_E_ARG, NULL, o->key_env ? "the environment has no key in %.64s" : "there is no key in %.200s",
-                          place);
+        status = ap__fail(err, AP_E_ARG, NULL,
+                          o->key_env ? "the environment has no key in %.64s" : "there is no key in %.200s", place);
     for (size_t i = 0; i < n && status == AP_OK; i++)
         if (from[i] < 0x21 || from[i] > 0x7e)
             status = ap__fail(err, AP_E_ARG, NULL, "the key in %.200s holds what no key holds", place);
