@@ -5,7 +5,7 @@
 # make bench    measure training, rollouts and loading; figures also in build/bench.csv
 # make bench-peers  the same by turns with TRL, llama.cpp and transformers (fetched by pip); ARGS="rollout --runs 3"
 # make fuzz     every fuzz target for FUZZ_SECONDS (600) each; needs clang; FUZZ=gguf: that one alone
-# make interop  load what is exported in llama.cpp and compare, speak MCP with its SDK; makes a Python environment of its own (long)
+# make interop  load what is exported in llama.cpp and compare, take its server as a teacher, speak MCP with its SDK; makes a Python environment of its own (long)
 # make install  to /usr/local, or PREFIX=...
 # make clean    remove build/
 
@@ -54,6 +54,7 @@ interop: build
 	@cmake --build $(BUILD) --target interop_greedy
 	@scripts/interop/run.sh $(BUILD)
 	@scripts/interop/mcp.sh $(BUILD)
+	@scripts/interop/teacher.sh $(BUILD)
 
 install: build
 	@cmake --install $(BUILD)

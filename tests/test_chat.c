@@ -85,7 +85,7 @@ static void text_is_told_as_text(void **state)
     json = request_json(&form, &c, 0);
     messages = json_object_get(json, "messages");
     assert_int_equal(json_array_size(messages), 6);
-    is_json(json_array_get(messages, 2), "{\"content\":\"3\",\"role\":\"tool\"}");
+    is_json(json_array_get(messages, 2), "{\"content\":\"3\",\"role\":\"tool\",\"tool_call_id\":\"call00001\"}");
     is_json(json_object_get(json, "max_tokens"), "500");
     assert_null(json_object_get(json, "seed")); /* nothing is drawn */
     json_decref(json);

@@ -131,10 +131,64 @@ static void failing_allocations_leak_nothing(void **state)
     fail_msg("parsing never succeeded");
 }
 
+static void a_remote_teacher_is_read(void **state)
+{
+    (void)state;
+    struct ap_recipe r;
+    struct ap_err err;
+    char text[2048];
+    snprintf(text, sizeof text, "%s%s", minimal,
+             "teacher:\n  url: http://h/v1\n  model: m\n  key_env: K\n  style: tools\n  results: tool\n  explain: false\n"
+             "  max_tokens: 9\n  extra: {a: 1, b: null}\n  headers: {X-A: b}\n  in_flight: 3\n  requests_per_minute: 4\n"
+             "  tokens_per_minute: 5\n  attempts: 6\n  backoff: 0.5\n  timeout: 7\n  price: {input: 1, output: 2}\n"
+             "  budget: {cost: 8, tokens: 9}\n  samples: 3\n  temperatures: [0.2]\n");
+    assert_int_equal(ap__recipe_parse(text, "r.yaml", &r, &err), AP_OK);
+    const struct ap_remote_options *o = &r.teacher.remote;
+    assert_true(r.teacher.is_remote && !r.student.is_remote);
+    assert_string_equal(o->url, "http://h/v1");
+    assert_string_equal(r.teacher.model, "m");
+    assert_int_equal(o->form.style, AP_CHAT_TOOLS);
+    assert_true(o->form.tool_role && !o->explain);
+    assert_int_equal(json_object_size(o->form.extra), 2);
+    assert_string_equal(o->headers[0], "X-A: b");
+    assert_int_equal(o->in_flight, 3);
+    assert_int_equal(o->attempts, 6);
+    assert_true(o->price.completion == 2 && o->price.cached < 0 && o->budget == 8 && o->budget_tokens == 9);
+    assert_int_equal(r.teacher.samples, 3);
+    ap__recipe_free(&r);
+}
+
+static void a_wrong_remote_teacher_is_explained(void **state)
+{
+    (void)state;
+    static const char *const wrong[][2] = {
+        {"url: http://h, model: m, adapter: a", "adapter"},
+        {"url: http://h", "`model`"},
+        {"url: http://h, model: m, style: xml", "text or tools"},
+        {"url: http://h, model: m, results: x", "user or tool"},
+        {"url: http://h, model: m, extra: [1]", "`extra` must be a map"},
+        {"url: http://h, model: m, headers: {A: [1]}", "header"},
+        {"url: http://h, model: m, in_flight: 0", "in_flight"},
+        {"url: http://h, model: m, budget: {cost: 1}", "price"},
+        {"url: http://h, model: m, price: {input: 1}", "output"},
+        {"url: http://h, model: m, key: sk-1", "unknown key `key`"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct ap_recipe r;
+        struct ap_err err;
+        char text[512];
+        snprintf(text, sizeof text, "%steacher: {%s}\n", minimal, wrong[i][0]);
+        assert_int_not_equal(ap__recipe_parse(text, "r.yaml", &r, &err), AP_OK);
+        if (strstr(err.message, wrong[i][1]) == NULL)
+            fail_msg("`%s` is not in `%s`", wrong[i][1], err.message);
+    }
+}
+
 static void the_recipes_that_come_along_are_valid(void **state)
 {
     (void)state;
-    static const char *const path[] = {"recipes/demo.yaml", "recipes/gsm8k.yaml"};
+    static const char *const path[] = {"recipes/demo.yaml", "recipes/gsm8k.yaml", "recipes/own-model.yaml",
+                                        "recipes/own-teacher.yaml"};
     for (size_t i = 0; i < sizeof path / sizeof path[0]; i++) {
         struct ap_recipe r;
         struct ap_err err;
@@ -152,6 +206,8 @@ int main(void)
         cmocka_unit_test(a_wrong_recipe_is_explained_with_its_line),
         cmocka_unit_test(a_recipe_without_tasks_or_student_is_refused),
         cmocka_unit_test(failing_allocations_leak_nothing),
+        cmocka_unit_test(a_remote_teacher_is_read),
+        cmocka_unit_test(a_wrong_remote_teacher_is_explained),
         cmocka_unit_test(the_recipes_that_come_along_are_valid),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -341,6 +341,40 @@ static void a_server_that_is_not_there_stops_the_run(void **state)
     llm->ops->free(llm);
 }
 
+/* Allocation 1, 2, 3, ... fails, from opening to the last answer. */
+static void memory_may_run_out_at_any_point(void **state)
+{
+    (void)state;
+    struct ap_remote_options how = quick_options("x");
+    how.journal = in_dir("answers.jsonl");
+    for (int64_t n = 1; n < 2000; n += 1 + n / 40) {
+        struct ap_llm *llm = NULL;
+        struct ap_conversation c = {0};
+        struct ap_completion completion;
+        int32_t done = 0;
+        OK(ap__conversation_add(&c, AP_USER, "steps=0", false, err));
+        struct ap_request request = {.conversation = &c, .max_tokens = 9, .stream = {1, (uint64_t)n, 0}};
+        ap__alloc_fail_after(n);
+        ap_status status = ap__llm_remote_open(&how, &llm, NULL);
+        if (status == AP_OK)
+            status = llm->ops->submit(llm, &request, NULL);
+        for (double end = ap__now() + 5; status == AP_OK && done == 0 && ap__now() < end;)
+            status = llm->ops->poll(llm, &completion, 1, &done, NULL);
+        ap__alloc_fail_after(0);
+        if (llm) {
+            llm->ops->release(llm, &c);
+            llm->ops->free(llm);
+        }
+        ap__conversation_deinit(&c);
+        if (status == AP_OK) {
+            assert_int_equal(done, 1);
+            return;
+        }
+        assert_int_equal(status, AP_E_MEMORY);
+    }
+    fail_msg("it never succeeded");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, reset_server, remove_dir)
@@ -358,6 +392,7 @@ int main(void)
         TEST(wrong_options_are_named),
         TEST(requests_per_minute_are_counted),
         TEST(a_server_that_is_not_there_stops_the_run),
+        TEST(memory_may_run_out_at_any_point),
     };
     return cmocka_run_group_tests(tests, start_server, end_server);
 }

@@ -61,8 +61,8 @@ ap_status ap__agent_run(struct ap_llm *llm, const struct ap_agent_config *config
 /* ---- prompt.c ---- */
 
 /* What all questions of a task share: the system message (prompt, and help unless the template shows the functions
- * itself) and the bootstrap calls with their results as scaffold messages.  The question is the next message.  tmpl may be NULL: plain text.  Runs the
- * bootstrap calls; AP_E_ARG when one of them is an error. */
+ * itself) and the bootstrap calls with their results as scaffold messages.  The question is the next message.  tmpl
+ * may be NULL: plain text.  Runs the bootstrap calls; AP_E_ARG when one of them is an error. */
 ap_status ap__prompt_prefix(const struct ap_agent_config *config, const struct ap_template *tmpl,
                             struct ap_conversation *out, struct ap_err *err) AP_MUST_CHECK;
 /* The same for an llm, which may have no template. */

@@ -45,7 +45,8 @@ struct ap_chat_answer {
 void ap__chat_answer_deinit(struct ap_chat_answer *answer);
 
 /* AP_E_FORMAT: it is no answer, and the message says why; AP_E_MEMORY. */
-ap_status ap__chat_answer_read(const char *text, size_t len, struct ap_chat_answer *out, struct ap_err *err) AP_MUST_CHECK;
+ap_status ap__chat_answer_read(const char *text, size_t len, struct ap_chat_answer *out,
+                               struct ap_err *err) AP_MUST_CHECK;
 /* The server's own words about a refusal into out (cap bytes, one line), "" when there are none. */
 void ap__chat_error_read(const char *text, size_t len, char *out, size_t cap);
 

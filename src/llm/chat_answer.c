@@ -8,10 +8,12 @@
  * What the model got wrong (no call, broken arguments) is left in the text, for
  * the agent answers that with an observation; what the server got wrong is a
  * failure. */
+#define _GNU_SOURCE /* memmem */
 #include "llm/chat.h"
 
 #include "base/text.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define PLACE "the server's answer"
@@ -43,19 +45,24 @@ static struct span trim(struct span s)
     return s;
 }
 
-/* Behind the thoughts: some servers leave <think> out, for it stood in the prompt. */
+static bool has(struct span s, char c)
+{
+    return memchr(s.at, c, s.len) != NULL;
+}
+
+/* Behind the thoughts.  Some servers leave <think> out, for it stood in the prompt; then </think> ends them only where
+ * it does not stand in an argument: between a call's parentheses, and with no other call behind. */
 static struct span skip_thoughts(struct span s)
 {
-    static const char closing[] = "</think>";
+    static const char opening[] = "<think>", closing[] = "</think>";
     struct span body = trim(s);
-    const char *end = NULL;
-    for (const char *at = body.at; at + sizeof closing - 1 <= body.at + body.len && !end; at++)
-        if (*at == '<' && memcmp(at, closing, sizeof closing - 1) == 0)
-            end = at + sizeof closing - 1;
-    bool opened = body.len >= 7 && memcmp(body.at, "<think>", 7) == 0;
-    /* A call may hold the word in an argument: without <think> it closes thoughts only where no call has begun. */
-    bool call = !opened && end && memchr(body.at, '(', (size_t)(end - body.at)) && memchr(end, '(', (size_t)(body.at + body.len - end)) == NULL;
-    return end && !call ? trim((struct span){end, (size_t)(body.at + body.len - end)}) : body;
+    const char *end = memmem(body.at, body.len, closing, strlen(closing));
+    if (!end)
+        return body;
+    struct span before = {body.at, (size_t)(end - body.at)}, after = {end + strlen(closing), 0};
+    after.len = (size_t)(body.at + body.len - after.at);
+    bool opened = body.len >= strlen(opening) && memcmp(body.at, opening, strlen(opening)) == 0;
+    return opened || !has(before, '(') || has(after, '(') ? trim(after) : body;
 }
 
 /* ```python\nSum(a=1)\n```  -->  Sum(a=1) */
@@ -93,7 +100,8 @@ static ap_status read_call(const json_t *call, struct ap_chat_answer *out, struc
         return ap__fail(err, AP_E_FORMAT, PLACE, "a tool call has no function's name");
     json_t *quoted = json_string(name);
     char *name_text = quoted ? ap__json_dump(quoted) : NULL;
-    char *dumped = arguments && !json_is_string(arguments) ? json_dumps(arguments, JSON_REAL_PRECISION(15) | JSON_ENCODE_ANY) : NULL;
+    const size_t how = JSON_REAL_PRECISION(15) | JSON_ENCODE_ANY;
+    char *dumped = arguments && !json_is_string(arguments) ? json_dumps(arguments, how) : NULL;
     const char *text = json_is_string(arguments) ? json_string_value(arguments) : dumped ? dumped : "";
     struct span bare = trim((struct span){text, strlen(text)});
     struct ap_buf buf;

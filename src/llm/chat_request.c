@@ -9,7 +9,8 @@
  * (nine letters and digits, for those that are strict). */
 #include "llm/chat.h"
 
-#include <math.h>
+#include "base/text.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,10 +58,10 @@ static json_t *message_of(const struct ap_chat_form *form, const struct ap_conve
     const struct ap_message *m = &c->message[i];
     if (form->style == AP_CHAT_TOOLS && m->role == AP_ASSISTANT && m->call)
         return call_message(m->call, i);
-    if (form->style == AP_CHAT_TOOLS && m->role == AP_TOOL && i > 0 && c->message[i - 1].call)
+    bool tool = form->style == AP_CHAT_TOOLS ? i > 0 && c->message[i - 1].call : form->tool_role;
+    if (m->role == AP_TOOL && tool) /* servers check that there is an id */
         return result_message(m->text, i - 1);
-    return text_message(form->tool_role && form->style == AP_CHAT_TEXT && m->role == AP_TOOL ? "tool" : role[m->role],
-                        m->text);
+    return text_message(role[m->role], m->text);
 }
 
 static const char *role_of(const json_t *message)
@@ -149,6 +150,15 @@ static int add_extra(json_t *body, const json_t *extra)
     return failed;
 }
 
+/* There is no body: JSON holds no text that is not UTF-8, and all else is memory. */
+static ap_status explain_failure(const struct ap_conversation *c, struct ap_err *err)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (!ap__utf8_valid(c->message[i].text, strlen(c->message[i].text)))
+            return ap__fail(err, AP_E_FORMAT, NULL, "message %zu of a conversation is not UTF-8", i + 1);
+    return ap__fail(err, AP_E_MEMORY, NULL, "no memory for a request of %zu messages", c->n);
+}
+
 ap_status ap__chat_request(const struct ap_chat_form *form, const struct ap_request *request, char **body,
                            struct ap_err *err)
 {
@@ -170,7 +180,5 @@ ap_status ap__chat_request(const struct ap_chat_form *form, const struct ap_requ
         *body = ap__json_dump(json);
     json_decref(messages);
     json_decref(json);
-    return *body ? AP_OK
-                 : ap__fail(err, AP_E_FORMAT, NULL, "a conversation of %zu messages cannot be sent as JSON (it is not "
-                                                    "UTF-8, or there is no memory)", c->n);
+    return *body ? AP_OK : explain_failure(c, err);
 }

@@ -140,7 +140,7 @@ static json_t *line_of(struct ap_journal_key key, int32_t attempts)
 /* One write, so that a killed process leaves a whole line or the beginning of one. */
 static ap_status append(struct ap_journal *j, const json_t *line, struct place *place, struct ap_err *err)
 {
-    char *text = ap__json_dump(line);
+    char *text = line ? ap__json_dump(line) : NULL;
     size_t len = text ? strlen(text) : 0;
     if (!text)
         return ap__fail(err, AP_E_MEMORY, j->path, "no memory for a line");
@@ -173,7 +173,7 @@ ap_status ap__journal_add(struct ap_journal *j, struct ap_journal_key key, const
                  json_object_set_new(line, "prompt", json_integer(answer->prompt_tokens)) ||
                  json_object_set_new(line, "cached", json_integer(answer->cached_tokens)) ||
                  json_object_set_new(line, "completion", json_integer(answer->completion_tokens));
-    ap_status status = failed ? ap__fail(err, AP_E_MEMORY, j->path, "no memory for a line") : append(j, line, &place, err);
+    ap_status status = append(j, failed ? NULL : line, &place, err);
     json_decref(line);
     place.key = key;
     return status == AP_OK ? remember(j, place, err) : status;
@@ -185,7 +185,7 @@ ap_status ap__journal_add_lost(struct ap_journal *j, struct ap_journal_key key, 
     json_t *line = line_of(key, attempts);
     struct place place;
     int failed = !line || json_object_set_new(line, "lost", json_string(why));
-    ap_status status = failed ? ap__fail(err, AP_E_MEMORY, j->path, "no memory for a line") : append(j, line, &place, err);
+    ap_status status = append(j, failed ? NULL : line, &place, err);
     json_decref(line);
     return status;
 }

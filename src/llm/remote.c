@@ -177,8 +177,8 @@ static ap_status give_up(struct ap_remote *r, struct ap_ask *ask, const char *wh
     if (r->answered == 0)
         return stop(r, AP_E_IO, "the server gives no answer: %s", attempts);
     if (++r->lost_in_a_row >= LOST_IN_A_ROW)
-        return stop(r, AP_E_IO, "the last 16 requests got no answer, the last: %s; start again to go on, what was answered "
-                                "is kept", attempts);
+        return stop(r, AP_E_IO, "the last 16 requests got no answer, the last: %s; start again to go on, what was "
+                                "answered is kept", attempts);
     return AP_OK;
 }
 
@@ -294,12 +294,14 @@ static ap_status remote_poll(struct ap_llm *llm, struct ap_completion *out, int3
         AP_TRY(check_stopped(r, err));
         AP_TRY(status);
     }
+    if (r->sockets.failed)
+        return ap__fail(err, AP_E_MEMORY, r->url, "no memory to wait for the server");
     AP_TRY(deliver(r, out, cap, n, err));
     if (*n > 0 || r->in_flight > 0 || !r->out_of_budget)
         return AP_OK;
     ap__meter_text(&r->meter, spent, sizeof spent);
-    (void)stop(r, AP_E_LIMIT, "the budget is used up: %s, and the next answer might not fit; raise it (budget:, --budget) and "
-                              "start again, nothing is asked twice", spent);
+    (void)stop(r, AP_E_LIMIT, "the budget is used up: %s, and the next answer might not fit; raise it (budget:, --budget) "
+                              "and start again, nothing is asked twice", spent);
     return check_stopped(r, err);
 }
 
@@ -390,7 +392,7 @@ static ap_status fill(struct ap_remote *r, const struct ap_remote_options *o, st
         return ap__fail(err, AP_E_ARG, NULL, "1 to %d requests can be in flight, got %d", AP_REMOTE_MAX_IN_FLIGHT,
                         o->in_flight);
     if (o->budget > 0 && o->price.prompt <= 0 && o->price.completion <= 0)
-        return ap__fail(err, AP_E_ARG, NULL, "a budget of money needs a price (price: {input, output} per million tokens)");
+        return ap__fail(err, AP_E_ARG, NULL, "a budget of money needs a `price` per million tokens");
     return AP_OK;
 }
 

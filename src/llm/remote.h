@@ -42,7 +42,8 @@ struct ap_remote_options {
 struct ap_remote_options ap__remote_defaults(void);
 
 /* AP_E_ARG with what is wrong with an option.  Nothing is asked yet. */
-ap_status ap__llm_remote_open(const struct ap_remote_options *options, struct ap_llm **out, struct ap_err *err) AP_MUST_CHECK;
+ap_status ap__llm_remote_open(const struct ap_remote_options *options, struct ap_llm **out,
+                              struct ap_err *err) AP_MUST_CHECK;
 
 /* So far, with what the journal tells of earlier processes. */
 struct ap_remote_stats {

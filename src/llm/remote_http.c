@@ -71,8 +71,8 @@ static ap_status read_key(const struct ap_remote_options *o, char **out, struct 
     from += strspn(from, " \t\r\n");
     size_t n = strcspn(from, " \t\r\n");
     if (status == AP_OK && n == 0)
-        status = ap__fail(err, AP_E_ARG, NULL, o->key_env ? "the environment has no key in %.64s" : "there is no key in %.200s",
-                          place);
+        status = ap__fail(err, AP_E_ARG, NULL,
+                          o->key_env ? "the environment has no key in %.64s" : "there is no key in %.200s", place);
     for (size_t i = 0; i < n && status == AP_OK; i++)
         if (from[i] < 0x21 || from[i] > 0x7e)
             status = ap__fail(err, AP_E_ARG, NULL, "the key in %.200s holds what no key holds", place);
@@ -136,10 +136,10 @@ static size_t on_body(char *data, size_t one, size_t len, void *user)
 {
     struct ap_ask *ask = user;
     (void)one;
-    if (ap__buf_add(&ask->reply.body, data, len) == AP_OK)
-        return len;
-    ask->reply.too_large = true;
-    return 0;
+    ap_status status = ap__buf_add(&ask->reply.body, data, len);
+    ask->reply.no_memory = status == AP_E_MEMORY;
+    ask->reply.too_large = status != AP_OK && status != AP_E_MEMORY;
+    return status == AP_OK ? len : 0;
 }
 
 static size_t on_header(char *line, size_t one, size_t len, void *user)

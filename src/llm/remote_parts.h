@@ -35,7 +35,7 @@ struct ap_reply {
     struct ap_buf body;
     size_t header_bytes;
     double retry_after; /* seconds, -1 = not told */
-    bool too_large;
+    bool too_large, no_memory;
 };
 
 /* One request of the agent. */
@@ -89,7 +89,8 @@ void ap__ask_end(struct ap_ask *ask); /* its transfer is over, or to be dropped 
 struct ap_ask *ap__ask_next_over(struct ap_remote *remote);
 
 /* The URL that is asked, the headers and the key, from the options. */
-ap_status ap__remote_address(struct ap_remote *remote, const struct ap_remote_options *options, struct ap_err *err) AP_MUST_CHECK;
+ap_status ap__remote_address(struct ap_remote *remote, const struct ap_remote_options *options,
+                             struct ap_err *err) AP_MUST_CHECK;
 
 /* What the reply means; an answer goes to *answer, else why (AP_REPLY_WHY bytes) says what is wrong.  AP_E_MEMORY. */
 ap_status ap__reply_read(const struct ap_reply *reply, struct ap_chat_answer *answer, enum ap_fate *fate, char *why,

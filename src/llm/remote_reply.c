@@ -36,7 +36,7 @@ static bool mentions(const char *text, const char *const *words, size_t n)
             return true;
     return false;
 }
-#define MENTIONS(text, ...) mentions(text, (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+#define WORDS(...) (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)
 
 /* ---- no reply at all ---- */
 
@@ -59,8 +59,8 @@ static enum ap_fate judge_failure(const struct ap_reply *reply, char *why)
 
 static enum ap_fate judge_bad_request(const char *body)
 {
-    if (MENTIONS(body, "context_length", "context length", "context size", "context window", "maximum context",
-                 "too many tokens", "exceeds the available context"))
+    if (mentions(body, WORDS("context_length", "context length", "context size", "context window", "maximum context",
+                             "too many tokens", "exceeds the available context")))
         return AP_FATE_CONTEXT;
     return AP_FATE_REFUSED;
 }
@@ -73,11 +73,11 @@ static enum ap_fate judge_status(const struct ap_reply *reply, char *why)
     ap__chat_error_read(body, reply->body.len, words, sizeof words);
     snprintf(why, AP_REPLY_WHY, "HTTP %ld%s%s", status, words[0] ? ": " : "", words);
     if (status >= 300 && status < 400) {
-        snprintf(why, AP_REPLY_WHY, "HTTP %ld: a redirect, which is not followed; give the address it leads to", status);
+        snprintf(why, AP_REPLY_WHY, "HTTP %ld: a redirect, which is not followed; name the address it leads to", status);
         return AP_FATE_STOP;
     }
     switch (status) {
-    case 429: return MENTIONS(body, "insufficient_quota", "billing") ? AP_FATE_STOP : AP_FATE_AGAIN;
+    case 429: return mentions(body, WORDS("insufficient_quota", "exceeded your current quota")) ? AP_FATE_STOP : AP_FATE_AGAIN;
     case 408: case 409: case 425: return AP_FATE_AGAIN;
     case 400: case 413: case 422: return judge_bad_request(body);
     case 401: case 402: case 403: case 404: case 405: case 407: case 410: return AP_FATE_STOP;
@@ -91,6 +91,8 @@ ap_status ap__reply_read(const struct ap_reply *reply, struct ap_chat_answer *an
     struct ap_err unread = {0};
     *answer = (struct ap_chat_answer){0};
     why[0] = '\0';
+    if (reply->no_memory)
+        return ap__fail(err, AP_E_MEMORY, NULL, "no memory for an answer");
     if (reply->result != CURLE_OK || reply->too_large) {
         *fate = judge_failure(reply, why);
         return AP_OK;

@@ -119,7 +119,7 @@ static void put_usage(struct ap_buf *out, const struct ap_report *report)
     ap__html_count(out, ap__json_i64_or(report->usage, "requests", 0));
     ap__buf_puts(out, " requests</b>");
     put_number(out, report, "retries", "retries");
-    put_number(out, report, "lost", "requests without an answer (their chains are left out)");
+    put_number(out, report, "lost", "requests given up");
     put_number(out, report, "prompt_tokens", "tokens read");
     put_number(out, report, "cached_tokens", "of them from its cache");
     put_number(out, report, "completion_tokens", "tokens written");

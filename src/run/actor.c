@@ -83,7 +83,7 @@ ap_status ap__actor_lost(const struct ap_run *run, const struct ap_llm *llm, con
     if (lost == 0)
         return AP_OK;
     (void)ap__llm_remote_stats(llm, &s);
-    if (lost > planned / 10)
+    if (lost > planned / 10 + 1)
         return ap__fail(err, AP_E_LIMIT, task,
                         "%lld of %lld chains got no answer (%s); start again to ask for these alone", (long long)lost,
                         (long long)planned, s.last_failure);

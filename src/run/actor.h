@@ -13,7 +13,8 @@
 ap_status ap__actor_open(const struct ap_run *run, const struct ap_recipe_actor *who, const char *dir,
                          const char *adapter, struct ap_llm **out, struct ap_err *err) AP_MUST_CHECK;
 /* Frees llm (NULL is fine) and passes `status` on, or what fails here. */
-ap_status ap__actor_close(const struct ap_run *run, struct ap_llm *llm, ap_status status, struct ap_err *err) AP_MUST_CHECK;
+ap_status ap__actor_close(const struct ap_run *run, struct ap_llm *llm, ap_status status,
+                          struct ap_err *err) AP_MUST_CHECK;
 
 /* Of `planned` chains of a task, `lost` got no answer: a warning, or AP_E_LIMIT when there are too many to go on. */
 ap_status ap__actor_lost(const struct ap_run *run, const struct ap_llm *llm, const char *task, int64_t lost,

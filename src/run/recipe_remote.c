@@ -106,7 +106,9 @@ static ap_status read_form(const struct ap_yaml_doc *doc, const struct ap_yaml *
     out->form.style = tools ? AP_CHAT_TOOLS : AP_CHAT_TEXT;
     out->form.max_tokens = (int32_t)max_tokens;
     out->form.extra = extra != NULL ? ap__yaml_to_json(extra) : NULL;
-    return extra == NULL || out->form.extra != NULL ? AP_OK : ap__fail(err, AP_E_MEMORY, doc->path, "no memory for `extra`");
+    if (extra != NULL && out->form.extra == NULL)
+        return ap__fail(err, AP_E_MEMORY, doc->path, "no memory for `extra`");
+    return AP_OK;
 }
 
 static ap_status read_limits(const struct ap_yaml_doc *doc, const struct ap_yaml *map, struct ap_remote_options *out,

@@ -39,11 +39,11 @@ struct sampling_run {
     bool independent;         /* groups need not be whole */
     int64_t planned, done;    /* chains; done: in the store */
     int64_t made, correct;    /* by this call */
+    int64_t lost;             /* in this pass */
     const struct ap_llm *local; /* the model of our own, whose work is shown; else NULL */
     struct ap_session_stats before; /* this call */
     double gflop_before;
     double peak;              /* GFLOP/s of sgemm on this machine, now */
-    int64_t lost;             /* in this pass */
     struct ap_progress progress;
 };
 
@@ -149,6 +149,7 @@ static ap_status run_groups(struct sampling_run *s, struct ap_llm *llm, struct a
         int32_t n, missing;
         AP_TRY(fill_group(s, &next, &n, &missing, err));
         ap__progress_resume(&s->progress, s->done - s->made);
+        ap__progress_update(&s->progress, s->done, NULL);
         if (missing > 0)
             AP_TRY(ap__agent_run(llm, &config, s->job, n, keep_chain, NULL, s, err));
     }

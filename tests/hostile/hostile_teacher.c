@@ -5,7 +5,8 @@
  *   POST /SETTING,SETTING/v1/chat/completions
  *     latency=MS      before every reply            fail=PERCENT   of the requests, in every way there is
  *     mode=NAME       how requests that speak of `hostile` are answered, see modes below
- *     wrong=PERCENT   of the chains end in a wrong answer      nousage   tokens are not told
+ *     wrong=PERCENT   of the questions get a wrong answer      lose=PERCENT   of them get no answer at all
+ *     nousage         tokens are not told
  *   GET /count   what it has seen, as JSON       GET /reset
  *
  * What it answers: the gold call that comes next, when a question of a GOLD file
@@ -40,6 +41,7 @@ static struct {
     json_t *calls;
 } gold[MAX_GOLD];
 static int golds;
+static int lie_percent, lose_percent; /* of the request at hand */
 static uint64_t seen[SEEN]; /* bodies that were answered */
 
 enum flow { PLAIN, ENDLESS, DRIP, HANG };
@@ -140,8 +142,14 @@ static bool ends_with(const char *text, const char *end)
     return k <= n && strcmp(text + n - k, end) == 0;
 }
 
-/* The call that comes next, as text; buf is room for one. */
-static const char *next_call(const json_t *messages, int wrong, char *buf, size_t cap)
+/* The same questions, whatever the order they come in. */
+static bool chosen(int g, int percent)
+{
+    return (int)(hash(gold[g].question, strlen(gold[g].question)) % 100) < percent;
+}
+
+/* The call that comes next, as text; buf is room for one.  NULL: there shall be none. */
+static const char *next_call(const json_t *messages, char *buf, size_t cap)
 {
     size_t n = json_array_size(messages), asked = n;
     int g = -1, steps = -1;
@@ -162,8 +170,9 @@ static const char *next_call(const json_t *messages, int wrong, char *buf, size_
         made += strcmp(json_string_value(json_object_get(json_array_get(messages, i), "role")), "assistant") == 0;
     if (g >= 0) {
         const char *call = json_string_value(json_array_get(gold[g].calls, (size_t)made));
-        bool lie = (int)(hash(gold[g].question, strlen(gold[g].question)) % 100) < wrong;
-        if (lie && call && strncmp(call, "Answer(", 7) == 0)
+        if (chosen(g, lose_percent))
+            return NULL;
+        if (chosen(g, lie_percent) && call && strncmp(call, "Answer(", 7) == 0)
             return "Answer(-77)";
         return call ? call : "Answer(0)";
     }
@@ -217,11 +226,15 @@ static long volume(const json_t *messages)
     return n;
 }
 
-static void answer(struct connection *c, const json_t *root, int wrong, bool usage, const char *body, size_t len)
+static void answer(struct connection *c, const json_t *root, bool usage, const char *body, size_t len)
 {
     char buf[64], tokens[200] = "";
     const json_t *messages = json_object_get(root, "messages"), *tools = json_object_get(root, "tools");
-    const char *call = next_call(messages, wrong, buf, sizeof buf);
+    const char *call = next_call(messages, buf, sizeof buf);
+    if (!call) {
+        reply(c, "500 Oops", "", "{\"error\":\"lost\"}");
+        return;
+    }
     json_t *message = tools ? tool_call(tools, call) : json_pack("{s:s, s:s}", "role", "assistant", "content", call);
     char *text = json_dumps(message, JSON_COMPACT);
     c->prompt = volume(messages) / 4;
@@ -474,6 +487,8 @@ static void on_completion(struct connection *c, const char *path, const char *he
     count.requests++;
     count.keys += strcasestr(head, "\nauthorization: bearer ") != NULL;
     c->ready = now() + number_in(path, "latency=") / 1000.0;
+    lie_percent = number_in(path, "wrong=");
+    lose_percent = number_in(path, "lose=");
     if (!root || !json_is_array(json_object_get(root, "messages")))
         reply(c, "400 Bad Request", "", "{\"error\":{\"message\":\"no chat request\"}}");
     else if (mode[0] && strstr(body, "hostile"))
@@ -481,7 +496,7 @@ static void on_completion(struct connection *c, const char *path, const char *he
     else if ((int)(draw() % 100) < number_in(path, "fail="))
         fail_somehow(c);
     else
-        answer(c, root, number_in(path, "wrong="), !strstr(path, "nousage"), body, len);
+        answer(c, root, !strstr(path, "nousage"), body, len);
     json_decref(root);
 }
 

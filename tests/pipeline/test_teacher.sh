@@ -91,6 +91,23 @@ expect_err "budget is used up"
 expect_ok "which goes on when it is raised" "$AP" run "$TMP/budget.yaml" --out "$TMP/m" --budget 10
 expect_true "and has all its chains" test "$(chains "$TMP/m")" = "$first"
 
+# Questions that never get an answer: their chains are left out, counted, and say nothing about the teacher.
+recipe lose=6 "" | sed 's/attempts: 12/attempts: 2/' >"$TMP/lose.yaml"
+expect_ok "a few chains without an answer are left out" "$AP" run "$TMP/lose.yaml" --out "$TMP/l"
+expect_err "chains got no answer and are left out (HTTP 500: lost)"
+expect_true "no chain of the teacher is wrong by that" sh -c "! grep -q '\"actor\":\"teacher\".*\"verdict\":\"in' '$TMP/l/chains.jsonl'"
+expect_true "the report tells" grep -q "requests given up" "$TMP/l/report.html"
+recipe lose=40 "" | sed 's/attempts: 12/attempts: 2/' >"$TMP/lose.yaml"
+expect_fail 1 "many stop the run" "$AP" run "$TMP/lose.yaml" --out "$TMP/l2"
+expect_err "start again"
+expect_ok "which goes on where the server is well" "$AP" collect "$TMP/l2" --teacher-url "$host/x/v1"
+
+# The recipe that comes along, smaller.
+sed -e 's/problems: 500/problems: 8/g; s/steps: 200/steps: 2/; s/batch: 16/batch: 8/; s/samples: [34]/samples: 1/' \
+    -e 's/total: 1600/total: 20/; s/augment: 0.25/augment: 0/; s/^seed: 1/seed: 5/' recipes/own-teacher.yaml >"$TMP/own.yaml"
+expect_ok "recipes/own-teacher.yaml runs" env TEACHER_KEY=sk-own-teacher-key "$AP" run "$TMP/own.yaml" --out "$TMP/o" \
+    --teacher-url "$host/x/v1"
+
 recipe x ", key_env: AP_TEACHER_KEY, style: tools" >"$TMP/tools.yaml"
 expect_ok "runs with calls as tools" "$AP" run "$TMP/tools.yaml" --out "$TMP/t"
 expect_true "which teach, too" grep -q 'teacher.*student' "$TMP/t/report.html"
