@@ -25,23 +25,30 @@ train() { # NAME FROM STEPS SEED OPTION... : SFT on gold chains, unless it is do
             --checkpoint "$work/$name.checkpoint" --checkpoint-every 100 --log "$work/$name.csv" "$@"
 }
 
-mostly_math=(--task fol-entailment=8 --task math-word=24)
-mostly_fol=(--task fol-entailment=12 --task math-word=12)
 muon=(--optimizer muon --schedule hold-linear)
 
 # The skill, from random weights.
-new start 12 --hidden 128 --layers 4 --heads 4 --kv-heads 2 --ffn 352
-train able start 3000 102 "${mostly_math[@]}" "${muon[@]}" --lr 0.003
-train skilled able 1000 103 "${mostly_fol[@]}" "${muon[@]}" --lr 0.0015 --muon-lr 0.01 --hold 0.3 --final-lr 0.05
+new start 12 --hidden 128 --layers 5 --heads 4 --kv-heads 2 --ffn 352
+train able start 3000 102 --task fol-entailment=12 --task math-word=14 "${muon[@]}" --lr 0.003
+train skilled able 1000 103 --task fol-entailment=18 --task math-word=8 "${muon[@]}" \
+    --lr 0.0015 --muon-lr 0.01 --hold 0.3 --final-lr 0.02
+train sure skilled 500 105 --task fol-entailment=18 --task math-word=10 "${muon[@]}" \
+    --lr 0.0008 --muon-lr 0.005 --hold 0.3 --final-lr 0.02
 
-# The teacher: the same, deepened to 11 layers, and trained on.
-[ -f "$work/deep/tokenizer.json" ] || "$ap" model grow "$work/skilled" --layers 11 --out "$work/deep"
-train teacher deep 200 101 "${mostly_fol[@]}" "${muon[@]}" --lr 0.001 --muon-lr 0.005 --hold 0.3 --final-lr 0.05
+# The teacher: the same, deepened to 14 layers, and trained on.
+[ -f "$work/deep/tokenizer.json" ] || "$ap" model grow "$work/sure" --layers 14 --out "$work/deep"
+train deeper deep 200 101 --task fol-entailment=14 --task math-word=8 "${muon[@]}" \
+    --lr 0.0005 --muon-lr 0.003 --hold 0.3 --final-lr 0.05
+[ -f "$work/teacher/tokenizer.json" ] || "$ap" model convert "$work/deeper" --dtype bf16 --out "$work/teacher"
 
-# The student: made weak on purpose, by careless habits on top of the skill.
-train student skilled 250 104 "${mostly_math[@]}" --lr 0.001 --careless 0.95 --slip 0.7
+# The student: made weak on purpose, by careless habits, as an adapter on top of the skill.
+[ -f "$work/habits/adapter_config.json" ] ||
+    "$ap" train --method sft --model "$work/sure" --out "$work/habits" --steps 250 --seed 104 --log "$work/habits.csv" \
+        --task fol-entailment=12 --task math-word=12 --lora-rank 8 --lr 0.002 --careless 0.95 --slip 0.7
+[ -f "$work/student/tokenizer.json" ] ||
+    "$ap" export "$work/sure" --adapter "$work/habits" --format hf --dtype f32 --out "$work/student"
 cat >"$work/student/card.json" <<'JSON'
-{"declaration": "The bundled student was made weak on purpose: a model that had the skill was trained for 250 steps on chains of which 95 % were careless (a dropped \"not\", \"only\" read the wrong way round, a lost last premise, False where nothing follows, a skipped last step, a wrong operator). It shows what the method lifts; it is a construction, not a model found in the wild."}
+{"declaration": "The bundled student was made weak on purpose: a model that had the skill was given an adapter that was trained for 250 steps on chains of which 95 % were careless (a dropped \"not\", \"only\" read the wrong way round, a lost last premise, False where nothing follows, a skipped last step, a wrong operator). It shows what the method lifts; it is a construction, not a model found in the wild."}
 JSON
 rm -f "$work/teacher/card.json"
 

@@ -29,6 +29,22 @@ static const char *const busy[] = {
     "only", "then", "they", "them", "do", "does", "are", "that", "who", "there", "one", "any", "people", "thing",
     "person", "least", "at", "forall", "exists", "true", "false", "unknown", "xor", "iff", "x"};
 
+/* Words of the stories and prompts of other tasks that could also be invented. */
+static const char *const spoken_for[] = {
+    "about", "after", "afternoon", "around", "average", "back", "bag", "bake", "basket", "been", "before", "blanket",
+    "book", "brick", "broken", "bucket", "but", "buy", "cable", "came", "candle", "card", "chair", "check", "clock",
+    "coin", "come", "cookie", "cost", "count", "crate", "cup", "day", "divide", "doe", "drive", "drum", "earlier",
+    "earn", "end", "example", "farm", "field", "final", "floor", "flute", "for", "formula", "friend", "from",
+    "garden", "get", "girl", "give", "goal", "grass", "had", "hat", "have", "her", "hold", "hour", "journey", "kite",
+    "lamp", "last", "left", "live", "long", "make", "many", "marble", "market", "melon", "mile", "minute", "missing",
+    "monday", "money", "more", "morning", "must", "nail", "noon", "note", "notebook", "number", "onion", "open",
+    "order", "out", "pack", "page", "past", "pear", "per", "photo", "pick", "plant", "plate", "play", "poster",
+    "potatoe", "profit", "prove", "put", "quotient", "radio", "ratio", "read", "remain", "rent", "rest", "ride",
+    "ring", "room", "sack", "save", "seed", "share", "shared", "she", "shirt", "sock", "sold", "someone", "spoon",
+    "stamp", "station", "step", "sticker", "street", "string", "sum", "table", "take", "tank", "team", "than",
+    "ticket", "tile", "time", "tip", "tomatoe", "total", "travel", "tray", "two", "value", "violin", "wake", "walk",
+    "week", "were", "wide", "work", "would", "year", "yesterday"};
+
 static const char *const real_adjs[] = {
     "brave", "calm", "clever", "curly", "dusty", "eager", "fancy", "gentle", "glad", "grumpy", "hollow", "honest",
     "humble", "hungry", "icy", "jolly", "lazy", "loud", "loyal", "lucky", "mild", "modern", "muddy", "narrow",
@@ -127,7 +143,7 @@ static void add(char *word, const char *part)
 
 /* What the words of one problem have in common. */
 struct family {
-    bool alike;
+    bool alike, hard;
     char tail[AP_WORD_TEXT]; /* "imbus" when nouns look alike */
     const char *twin;        /* an earlier word to begin with, or NULL */
 };
@@ -173,7 +189,9 @@ static void invent(struct ap_rng *rng, enum ap_word_kind kind, const struct fami
         add(out, PICK(rng, vowels));
         add(out, PICK(rng, codas));
     }
-    if (strlen(out) < 7)
+    if (family->hard && kind == AP_WORD_NOUN && ap__rng_below(rng, 3) == 0)
+        add(out, is_vowel(out[strlen(out) - 1]) ? "my" : "y"); /* -ies in the plural */
+    else if (strlen(out) < 7)
         add(out, ends[kind].list[ap__rng_below(rng, (uint32_t)ends[kind].n)]);
 }
 
@@ -199,7 +217,7 @@ static void draw_one(struct ap_rng *rng, uint32_t real_percent, const struct fam
                      char *out)
 {
     out[0] = '\0';
-    if (kind == AP_WORD_THING && ap__rng_below(rng, 100) < 12) {
+    if (kind == AP_WORD_THING && ap__rng_below(rng, 100) < (family->hard ? 40 : 12)) {
         draw_one(rng, real_percent, family, AP_WORD_ADJ, out);
         out[12] = '\0';
         add(out, " ");
@@ -222,7 +240,8 @@ static bool has_reserved(const char *text)
         size_t n = strcspn(text, " ");
         memcpy(part, text, n);
         part[n] = '\0';
-        if (n < 3 || ap__word_reserved(part) || is_listed(part, busy, COUNT(busy)))
+        if (n < 3 || ap__word_reserved(part) || is_listed(part, busy, COUNT(busy)) ||
+            is_listed(part, spoken_for, COUNT(spoken_for)))
             return true;
         text += n + (text[n] == ' ');
     }
@@ -256,7 +275,8 @@ void ap__words_draw(uint64_t key, enum ap_likeness likeness, struct ap_word *wor
         do {
             bool hopeful = tries++ < 60; /* a small family runs out */
             family.alike = likeness == AP_WORDS_ALIKE && hopeful;
-            family.twin = likeness == AP_WORDS_TWINS && hopeful && i > 0 && ap__rng_below(&rng, 2) != 0
+            family.hard = likeness == AP_WORDS_HARD;
+            family.twin = family.hard && hopeful && i > 0 && ap__rng_below(&rng, 2) != 0
                               ? words[ap__rng_below(&rng, (uint32_t)i)].text
                               : NULL;
             draw_one(&rng, real_percent, &family, words[i].kind, words[i].text);
