@@ -325,6 +325,34 @@ static void requests_per_minute_are_counted(void **state)
     llm->ops->free(llm);
 }
 
+static void a_pause_that_the_server_asks_for_is_everybodys(void **state)
+{
+    (void)state;
+    struct outcomes all;
+    struct ap_remote_options how = quick_options("mode=retry_after");
+    how.attempts = 2;
+    struct ap_llm *llm = open_remote(how);
+    struct ap_conversation c = {0};
+    struct ap_completion completion;
+    int32_t n = 0;
+    OK(run_chains(llm, 1, "steps=0", 1, &all, err));
+    free_outcomes(&all, 1);
+    OK(ap__conversation_add(&c, AP_USER, "hostile", false, err));
+    struct ap_request request = {.conversation = &c, .max_tokens = 9};
+    OK(llm->ops->submit(llm, &request, err));
+    for (double end = ap__now() + 0.2; ap__now() < end;) /* long enough for the refusal to come */
+        OK(llm->ops->poll(llm, &completion, 1, &n, err));
+    assert_int_equal(n, 0);
+    llm->ops->release(llm, &c);
+    ap__conversation_deinit(&c);
+    double started = ap__now();
+    OK(run_chains(llm, 1, "steps=1", 1, &all, err));
+    assert_true(ap__now() - started > 0.7);
+    all_answer(&all, 1, 2);
+    free_outcomes(&all, 1);
+    llm->ops->free(llm);
+}
+
 static void a_server_that_is_not_there_stops_the_run(void **state)
 {
     (void)state;
@@ -391,6 +419,7 @@ int main(void)
         TEST(a_key_goes_into_the_request_and_nowhere_else),
         TEST(wrong_options_are_named),
         TEST(requests_per_minute_are_counted),
+        TEST(a_pause_that_the_server_asks_for_is_everybodys),
         TEST(a_server_that_is_not_there_stops_the_run),
         TEST(memory_may_run_out_at_any_point),
     };

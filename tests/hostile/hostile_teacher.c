@@ -286,6 +286,7 @@ static const struct {
     {"http_418", "418 I'm a teapot", "", "short and stout"},
     {"http_422", "422 Unprocessable", "", "{\"detail\":\"temperature\"}"},
     {"http_429", "429 Too Many Requests", "", "{}"},
+    {"retry_after", "429 Too Many Requests", "Retry-After: 1\r\n", "{}"},
     {"http_429_quota", "429 Too Many Requests", "", "{\"error\":{\"code\":\"insufficient_quota\",\"message\":\"no money\"}}"},
     {"http_500", "500 Oops", "", "{\"error\":\"oops\"}"},
     {"http_503", "503 Busy", "", "<html><body>busy</body></html>"},
