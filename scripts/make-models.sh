@@ -34,6 +34,8 @@ train skilled able 1000 103 --task fol-entailment=18 --task math-word=8 "${muon[
     --lr 0.0015 --muon-lr 0.01 --hold 0.3 --final-lr 0.02
 train sure skilled 500 105 --task fol-entailment=18 --task math-word=10 "${muon[@]}" \
     --lr 0.0008 --muon-lr 0.005 --hold 0.3 --final-lr 0.02
+train surer sure 500 106 --task fol-entailment=18 --task math-word=12 "${muon[@]}" \
+    --lr 0.0007 --muon-lr 0.0045 --hold 0.3 --final-lr 0.02
 
 # The teacher: the same, deepened to 14 layers, and trained on.
 [ -f "$work/deep/tokenizer.json" ] || "$ap" model grow "$work/sure" --layers 14 --out "$work/deep"
@@ -43,10 +45,10 @@ train deeper deep 200 101 --task fol-entailment=14 --task math-word=8 "${muon[@]
 
 # The student: made weak on purpose, by careless habits, as an adapter on top of the skill.
 [ -f "$work/habits/adapter_config.json" ] ||
-    "$ap" train --method sft --model "$work/sure" --out "$work/habits" --steps 250 --seed 104 --log "$work/habits.csv" \
+    "$ap" train --method sft --model "$work/surer" --out "$work/habits" --steps 250 --seed 104 --log "$work/habits.csv" \
         --task fol-entailment=12 --task math-word=12 --lora-rank 8 --lr 0.002 --careless 0.95 --slip 0.7
 [ -f "$work/student/tokenizer.json" ] ||
-    "$ap" export "$work/sure" --adapter "$work/habits" --format hf --dtype f32 --out "$work/student"
+    "$ap" export "$work/surer" --adapter "$work/habits" --format hf --dtype f32 --out "$work/student"
 cat >"$work/student/card.json" <<'JSON'
 {"declaration": "The bundled student was made weak on purpose: a model that had the skill was given an adapter that was trained for 250 steps on chains of which 95 % were careless (a dropped \"not\", \"only\" read the wrong way round, a lost last premise, False where nothing follows, a skipped last step, a wrong operator). It shows what the method lifts; it is a construction, not a model found in the wild."}
 JSON

@@ -235,7 +235,7 @@ void ap__shape_draw(uint64_t key, enum ap_profile profile, struct ap_shape *out)
     out->truth = (enum ap_truth)ap__rng_below(&rng, 3);
     out->style = style->name;
     out->likeness = style->noun >= 50 && ap__rng_below(&rng, 2) != 0 ? AP_WORDS_ALIKE : AP_WORDS_FREE;
-    if (profile == AP_PROFILE_MIXED && ap__rng_below(&rng, 100) < 40)
+    if (profile == AP_PROFILE_MIXED && ap__rng_below(&rng, 100) < 50)
         out->likeness = AP_WORDS_HARD;
     for (uint64_t attempt = 0; !draw_once(key, attempt, style, out->truth, &out->theory); attempt++)
         ;

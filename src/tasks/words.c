@@ -161,6 +161,19 @@ static void begin_as(struct ap_rng *rng, const char *other, char *out)
         add(out, (char[]){(char)tolower((unsigned char)other[i]), '\0'});
 }
 
+/* Nouns whose plural hides how they end: -ies of -y, -es of what hisses. */
+static void add_hard_end(struct ap_rng *rng, char *out)
+{
+    static const char *const hissing[] = {"ss", "x", "sh", "ch"};
+    bool vowel = is_vowel(out[strlen(out) - 1]);
+    if (ap__rng_below(rng, 3) != 0)
+        add(out, vowel ? "my" : "y");
+    else if (vowel)
+        add(out, PICK(rng, hissing));
+    else
+        add(out, "ish");
+}
+
 static void invent(struct ap_rng *rng, enum ap_word_kind kind, const struct family *family, char *out)
 {
     static const struct {
@@ -189,8 +202,8 @@ static void invent(struct ap_rng *rng, enum ap_word_kind kind, const struct fami
         add(out, PICK(rng, vowels));
         add(out, PICK(rng, codas));
     }
-    if (family->hard && kind == AP_WORD_NOUN && ap__rng_below(rng, 3) == 0)
-        add(out, is_vowel(out[strlen(out) - 1]) ? "my" : "y"); /* -ies in the plural */
+    if (family->hard && kind == AP_WORD_NOUN && ap__rng_below(rng, 2) == 0)
+        add_hard_end(rng, out);
     else if (strlen(out) < 7)
         add(out, ends[kind].list[ap__rng_below(rng, (uint32_t)ends[kind].n)]);
 }
@@ -217,7 +230,7 @@ static void draw_one(struct ap_rng *rng, uint32_t real_percent, const struct fam
                      char *out)
 {
     out[0] = '\0';
-    if (kind == AP_WORD_THING && ap__rng_below(rng, 100) < (family->hard ? 40 : 12)) {
+    if (kind == AP_WORD_THING && ap__rng_below(rng, 100) < (family->hard ? 55 : 12)) {
         draw_one(rng, real_percent, family, AP_WORD_ADJ, out);
         out[12] = '\0';
         add(out, " ");

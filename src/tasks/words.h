@@ -29,7 +29,7 @@ struct ap_word {
 enum ap_likeness {
     AP_WORDS_FREE,
     AP_WORDS_ALIKE, /* nouns are one letter apart, as categories in ProntoQA are */
-    AP_WORDS_HARD,  /* where copying slips: many begin as another does, nouns end in -y, things have two words */
+    AP_WORDS_HARD,  /* where copying slips: many begin as another does, plurals hide their ends, things have two words */
 };
 
 /* Replace the texts of n words (their kinds are given) by distinct new ones. */
