@@ -18,7 +18,7 @@
 
 enum { PIECE = 1 << 20 };
 
-/* What rounding of the weights explains, of the logits' norm.  Seen: up to a third of it, for tiny models, whose sums
+/* What rounding of the weights explains, of the logits' norm.  Seen: up to half of it, for tiny models, whose sums
  * are short. */
 static double ceiling_of(enum ap_dtype dtype)
 {
