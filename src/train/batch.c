@@ -185,8 +185,8 @@ static ap_status train_on_trunk(struct gradient *g, const struct ap_train_exampl
 {
     int32_t most = 0, rows, budget = part_tokens(g), max = g->config->max_tokens;
     budget = smaller(max > P ? max - P : 0, budget);
-    for (int32_t i = 0; i < n; i += group_size(e + i, n - i, P, budget, &rows)) {
-        (void)group_size(e + i, n - i, P, budget, &rows);
+    for (int32_t i = 0, size; i < n; i += size) {
+        size = group_size(e + i, n - i, P, budget, &rows);
         most = rows > most ? rows : most;
     }
     struct ap_trunk *trunk = NULL;
