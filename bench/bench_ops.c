@@ -100,6 +100,12 @@ static void call_linear_dw(void *ctx)
     op->linear_dw(p->dW, p->y, p->x, p->T, p->O, p->I, 1e-9f);
 }
 
+static void call_sgemm(void *ctx)
+{
+    struct product *p = ctx;
+    ap__cpu_gemm(&(struct ap_gemm){false, true, p->T, p->O, p->I, 1, 0, p->x, p->W.data, p->y, p->I, p->I, p->O});
+}
+
 static void bench_product(int32_t T, int32_t O, int32_t I, enum ap_dtype dtype, bool backward)
 {
     struct ap_arena_mark mark = ap__arena_mark(&arena);
@@ -358,10 +364,15 @@ int main(int argc, char **argv)
     printf("op,shape,threads,median_us,least_us,gflops,percent_of_sgemm,gbytes\n");
     struct product top = {1024, 1024, 1024, numbers(1 << 20), numbers(1 << 20), numbers(1 << 20),
                           {AP_F32, 1024, 1024, numbers(1 << 20)}};
-    peak = bench("sgemm", "1024^3", call_linear, &top, 2.0 * 1024 * 1024 * 1024, 0);
+    peak = bench("sgemm", "1024^3", call_sgemm, &top, 2.0 * 1024 * 1024 * 1024, 0);
     static const int32_t train[][2] = {{128, 128}, {64, 128}, {352, 128}, {128, 352}, {16, 128}, {512, 192}};
     for (size_t i = 0; i < sizeof train / sizeof *train; i++)
         bench_product(4000, train[i][0], train[i][1], AP_F32, true);
+    bench_product(1024, 1536, 576, AP_F32, true);
+    bench_product(1024, 16, 576, AP_F32, true);
+    bench_product(1024, 576, 16, AP_F32, true);
+    bench_product(16, 1536, 576, AP_F32, false);
+    bench_product(64, 1536, 576, AP_F32, false);
     static const int32_t decode[] = {1, 8, 64, 128, 256};
     for (size_t i = 0; i < sizeof decode / sizeof *decode; i++) {
         bench_product(decode[i], 128, 128, AP_F32, false);

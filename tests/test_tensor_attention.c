@@ -259,6 +259,38 @@ static void a_window_hides_all_but_the_last_keys(void **state)
     }
 }
 
+/* x (rows, heads*Dh) as (heads, rows, Dh). */
+static float *by_heads(const float *x, size_t rows, size_t heads, size_t Dh)
+{
+    float *y = malloc(rows * heads * Dh * sizeof *y);
+    for (size_t r = 0; r < rows; r++)
+        for (size_t h = 0; h < heads; h++)
+            memcpy(y + (h * rows + r) * Dh, x + (r * heads + h) * Dh, Dh * sizeof *y);
+    return y;
+}
+
+static void keys_of_a_head_may_stand_together(void **state)
+{
+    (void)state;
+    for (size_t s = 0; s < SHAPES; s++) {
+        struct ap_rng rng = ap__rng_make(s, "heads", 0, 0, 0);
+        struct problem p;
+        problem_make(&p, &rng, shapes[s].Hkv, shapes[s].ratio, shapes[s].Dh, MAX_LEN);
+        struct result r = result_of(&p);
+        float *k = by_heads(p.k, (size_t)p.pack.T, (size_t)p.attn.Hkv, (size_t)p.attn.Dh);
+        float *v = by_heads(p.v, (size_t)p.pack.T, (size_t)p.attn.Hkv, (size_t)p.attn.Dh);
+        float *out = malloc(r.nq * sizeof *out);
+        p.attn.head_rows = p.pack.T;
+        ap__backend_cpu.attention(out, NULL, p.q, k, v, &p.attn);
+        assert_memory_equal(out, r.out, r.nq * sizeof *out);
+        free(out);
+        free(v);
+        free(k);
+        result_free(&r);
+        problem_free(&p);
+    }
+}
+
 /* Differences of the twin itself: a wrong twin would hide a wrong operation. */
 static void the_gradient_through_a_window_passes_finite_differences(void **state)
 {
@@ -396,7 +428,7 @@ static void decode_runs_see_their_spans_and_themselves(void **state)
         span[4 * r + 3] = (struct ap_span){700 + r, 0};
         run[r] = (struct ap_attn_run){RUNS - 1 - r, 1, own, 4 * r, 1 + r % 4};
     }
-    struct ap_attn attn = {run, span, RUNS, H, HKV, Dh, 0.2f, 0};
+    struct ap_attn attn = {run, span, RUNS, H, HKV, Dh, 0.2f, 0, 0};
     ap__backend_cpu.attention(out, NULL, q, k, v, &attn);
     for (int32_t r = 0; r < RUNS; r++) { /* gather its keys in one stretch: one span, no sharing */
         float gk[300 * HKV * Dh], gv[300 * HKV * Dh];
@@ -409,7 +441,7 @@ static void decode_runs_see_their_spans_and_themselves(void **state)
         }
         struct ap_span all = {0, n - 1};
         struct ap_attn_run alone = {0, 1, n - 1, 0, 1};
-        struct ap_attn single = {&alone, &all, 1, H, HKV, Dh, 0.2f, 0};
+        struct ap_attn single = {&alone, &all, 1, H, HKV, Dh, 0.2f, 0, 0};
         ap__backend_cpu.attention(one, NULL, q + run[r].q_start * H * Dh, gk, gv, &single);
         for (int32_t i = 0; i < H * Dh; i++)
             assert_near((double)out[run[r].q_start * H * Dh + i], (double)one[i], 2e-6, "out", (size_t)i);
@@ -431,7 +463,7 @@ static void scores_of_any_size_stay_finite_and_nan_shows(void **state)
         v[i] = (float)(i / Dh);
     }
     struct ap_attn_run run = {0, N, 0, 0, 0};
-    struct ap_attn attn = {&run, NULL, 1, 1, 1, Dh, 1.0f, 0};
+    struct ap_attn attn = {&run, NULL, 1, 1, 1, Dh, 1.0f, 0, 0};
     ap__backend_cpu.attention(out, lse, q, k, v, &attn);
     for (int32_t t = 0; t < N; t++) { /* only odd keys count, once there is one */
         double odd = (double)((t + 1) / 2), want = t == 0 ? 0 : odd; /* mean of 1, 3, 5, ... */
@@ -449,6 +481,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tree_attention_equals_a_dense_mask_for_every_shape),
         cmocka_unit_test(a_window_hides_all_but_the_last_keys),
+        cmocka_unit_test(keys_of_a_head_may_stand_together),
         cmocka_unit_test(the_gradient_through_a_window_passes_finite_differences),
         cmocka_unit_test(the_twins_gradient_passes_finite_differences),
         cmocka_unit_test(gradients_of_keys_accumulate_and_those_of_queries_do_not),

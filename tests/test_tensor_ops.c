@@ -245,7 +245,7 @@ static uint64_t all_operations(struct ap_arena *arena)
         inv_freq[i] = 1.0f / (float)(i + 1);
     struct ap_matrix matrix = {AP_F32, V, D, W};
     struct ap_attn_run run = {0, T, 0, 0, 0};
-    struct ap_attn attn = {&run, NULL, 1, H, HKV, Dh, 0.25f, 0};
+    struct ap_attn attn = {&run, NULL, 1, H, HKV, Dh, 0.25f, 0, 0};
     struct ap_adamw opt = {0.01f, 0.9f, 0.95f, 1e-8f, 0.1f, 1};
     op->rmsnorm(y, rstd, x, W, T, D, 1e-5f);
     op->rope(y, position, inv_freq, T, H, Dh, false);

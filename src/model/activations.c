@@ -46,7 +46,7 @@ static int32_t put_spans(const struct ap_pack *pack, int32_t g, struct ap_span *
 static struct ap_attn attn_of(const struct ap_config *c, const struct ap_attn_run *run, int32_t runs,
                               const struct ap_span *span)
 {
-    return (struct ap_attn){run, span, runs, c->H, c->Hkv, c->Dh, ap__attention_scale(c), 0};
+    return (struct ap_attn){run, span, runs, c->H, c->Hkv, c->Dh, ap__attention_scale(c), 0, 0};
 }
 
 /* One run per segment from row `first` on; queries are numbered from there, keys are rows of the whole pack. */

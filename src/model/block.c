@@ -105,16 +105,17 @@ static struct ap_attn layer_attn(const struct ap_model *m, int32_t l, const stru
     return attn;
 }
 
-/* Row i of k, v -> row kv_row[i] of the cache. */
+/* Row i of k, v -> row kv_row[i] of every head of the cache. */
 static void cache_rows(const struct ap_model *m, const struct ap_block_rows *rows, const struct ap_block_acts *a)
 {
-    size_t width = (size_t)m->config.Hkv * (size_t)m->config.Dh, bytes = width * sizeof(float);
+    size_t Dh = (size_t)m->config.Dh, heads = (size_t)m->config.Hkv, bytes = Dh * sizeof(float);
     for (int32_t i = 0; i < rows->T; i++) {
-        if (rows->kv_row[i] < 0)
-            continue;
-        size_t to = (size_t)rows->kv_row[i] * width, from = (size_t)i * width;
-        memcpy(rows->cache_k + to, a->k + from, bytes);
-        memcpy(rows->cache_v + to, a->v + from, bytes);
+        for (size_t h = 0; rows->kv_row[i] >= 0 && h < heads; h++) {
+            size_t to = (h * (size_t)rows->attn->head_rows + (size_t)rows->kv_row[i]) * Dh;
+            size_t from = ((size_t)i * heads + h) * Dh;
+            memcpy(rows->cache_k + to, a->k + from, bytes);
+            memcpy(rows->cache_v + to, a->v + from, bytes);
+        }
     }
 }
 

@@ -38,7 +38,7 @@ struct ap_block_rows {
     const struct ap_attn *attn;            /* its queries are the Q rows, its keys the T rows or the cache; the
                                               block adds its layer's window */
     /* Keys and values that attention sees: NULL = this pass's own k, v.  Otherwise row i of k, v
-     * is first copied to row kv_row[i] of these (-1 = not copied). */
+     * is first copied to row kv_row[i] of these (-1 = not copied), (Hkv, attn->head_rows, Dh). */
     float *cache_k, *cache_v;
     const int32_t *kv_row; /* (T,); NULL = k, v are rows of the cache already, from key_first on */
     /* Backward: gradients of the cache, added to; what they hold for this pass's own rows is overwritten unless

@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+/* Pages that a branch is given room for. */
+enum { STRETCH = 8 };
+
 ap_status ap__kv_init(struct ap_kv_tree *t, int32_t pages, struct ap_err *err)
 {
     *t = (struct ap_kv_tree){.pages = pages, .free_pages = pages, .first_root = -1};
@@ -95,17 +98,37 @@ static bool evict_oldest(struct ap_kv_tree *t)
     return oldest >= 0;
 }
 
-/* A free page, the one after `near` if possible: touching pages make longer spans. */
+/* The first free page from n on, round to the beginning; there is one. */
+static int32_t next_free(const struct ap_kv_tree *t, int32_t n)
+{
+    while (n >= t->pages || t->node[n].used)
+        n = n + 1 < t->pages ? n + 1 : 0;
+    return n;
+}
+
+/* The first page of a free stretch, else any. */
+static int32_t stretch_begin(const struct ap_kv_tree *t, int32_t near)
+{
+    for (int32_t n = 0; n + STRETCH <= t->pages; n += STRETCH) {
+        int32_t free = 0;
+        while (free < STRETCH && !t->node[n + free].used)
+            free++;
+        if (free == STRETCH)
+            return n;
+    }
+    return next_free(t, near + 1);
+}
+
+/* A free page, the one after `near` if possible: touching pages make longer spans, and memory is read faster in order.
+ * So who must begin elsewhere begins where there is room to grow, and branches that grow by turns do not interleave. */
 static ap_status take_page(struct ap_kv_tree *t, int32_t near, int32_t *page, struct ap_err *err)
 {
     if (t->free_pages == 0 && !evict_oldest(t))
         return ap__fail(err, AP_E_LIMIT, NULL, "the cache of %d tokens is full of live branches",
                         t->pages * AP_KV_PAGE);
-    int32_t n = near + 1 < t->pages ? near + 1 : 0;
-    while (t->node[n].used)
-        n = n + 1 < t->pages ? n + 1 : 0;
+    bool follows = near + 1 < t->pages && !t->node[near + 1].used;
+    *page = follows ? near + 1 : stretch_begin(t, near);
     t->free_pages--;
-    *page = n;
     return AP_OK;
 }
 

@@ -32,7 +32,7 @@ struct planned {
 struct ap_session {
     struct ap_model *m;
     struct ap_kv_tree tree;
-    float *k, *v;          /* (L, rows, Hkv*Dh) */
+    float *k, *v;          /* (L, Hkv, rows, Dh) */
     int32_t rows, open;
     int64_t step;
     struct planned *plan;  /* (M,) of the current step */
@@ -323,7 +323,7 @@ static int32_t run_length(const struct ap_session *s, size_t j, size_t end)
 static struct ap_attn attn_of(const struct ap_session *s, const struct ap_attn_run *run, int32_t runs)
 {
     const struct ap_config *c = &s->m->config;
-    return (struct ap_attn){run, s->span, runs, c->H, c->Hkv, c->Dh, ap__attention_scale(c), 0};
+    return (struct ap_attn){run, s->span, runs, c->H, c->Hkv, c->Dh, ap__attention_scale(c), 0, s->rows};
 }
 
 /* Runs of all rows of a chunk for all blocks but the last, and of its wanted rows, one each, for the last. */

@@ -38,6 +38,9 @@ struct ap_attn {
     int32_t H, Hkv, Dh;
     float scale;    /* usually 1/sqrt(Dh) */
     int32_t window; /* 0 = none */
+    /* 0: k and v are (rows, Hkv*Dh). Otherwise (Hkv, head_rows, Dh), as a cache has them: what one head reads while
+     * decoding is one stretch of memory then. Forward only. */
+    int32_t head_rows;
 };
 
 struct ap_adamw {
@@ -71,7 +74,7 @@ struct ap_backend {
     void (*rope)(float *x, const int32_t *position, const float *inv_freq, int32_t T, int32_t heads, int32_t Dh,
                  bool inverse);
 
-    /* out (Tq, H*Dh) overwritten; k,v (rows, Hkv*Dh); lse (Tq, H) log-sum-exp kept for backward, may be NULL. */
+    /* out (Tq, H*Dh) overwritten; k,v as attn says; lse (Tq, H) log-sum-exp kept for backward, may be NULL. */
     void (*attention)(float *out, float *lse, const float *q, const float *k, const float *v,
                       const struct ap_attn *attn);
     /* dq overwritten for its rows; dk, dv accumulate.  out, lse from forward. */

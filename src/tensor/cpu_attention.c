@@ -72,10 +72,10 @@ static void square_transpose(float *dst, const float *src, size_t ld, const int3
         ap__vec_store(dst + (d + r) * AP_KEYS + i, x[r]);
 }
 
-/* dst (Dh, AP_KEYS) = rows row[i] of src as columns, zero up to a whole panel; returns the padded count. */
+/* dst (Dh, AP_KEYS) = rows row[i] of src as columns, zero up to whole lanes; returns the padded count. */
 static int32_t rows_transpose(float *dst, const float *src, size_t ld, const int32_t *row, int32_t n, int32_t Dh)
 {
-    int32_t padded = (n + AP_PANEL - 1) / AP_PANEL * AP_PANEL, whole = Dh / AP_LANES * AP_LANES;
+    int32_t padded = (n + AP_LANES - 1) / AP_LANES * AP_LANES, whole = Dh / AP_LANES * AP_LANES;
     for (int32_t i = 0; i < padded; i += AP_LANES)
         for (int32_t d = 0; d < whole; d += AP_LANES)
             square_transpose(dst, src, ld, row, i, n, d);
@@ -173,8 +173,8 @@ static void window_mask(float *S, const struct ap_stream *stream, const int32_t 
 struct forward {
     const struct ap_plan *plan;
     int32_t position[AP_ITEM_ROWS]; /* only with a window */
-    const float *k, *v; /* at the key/value head's first column */
-    size_t ld;          /* Hkv * Dh */
+    const float *k, *v; /* the first row of the key/value head */
+    size_t ld;          /* between rows */
     float Q[AP_ITEM_NUMBERS], O[AP_ITEM_NUMBERS]; /* (rows, width) */
     float max[AP_ITEM_ROWS], sum[AP_ITEM_ROWS * AP_LANES]; /* sums per lane */
     float Kt[AP_ITEM_NUMBERS]; /* (Dh, AP_KEYS) */
@@ -246,15 +246,15 @@ static void forward_item(const struct ap_plan *plan, int32_t i, int32_t j, float
 {
     const struct ap_attn *attn = plan->attn;
     int32_t head0 = j * plan->heads, Dh = attn->Dh, width = plan->width;
-    size_t column = (size_t)(j / plan->groups) * (size_t)Dh;
+    size_t at_head = (size_t)(j / plan->groups) * (size_t)Dh * (size_t)(attn->head_rows > 0 ? attn->head_rows : 1);
     struct ap_piece piece[AP_ITEM_ROWS];
     int32_t pieces = ap__plan_pieces(plan, i, piece);
     int32_t rows = piece[pieces - 1].row + piece[pieces - 1].count * plan->heads;
     struct forward w;
     w.plan = plan;
-    w.k = k + column;
-    w.v = v + column;
-    w.ld = (size_t)attn->Hkv * (size_t)Dh;
+    w.k = k + at_head;
+    w.v = v + at_head;
+    w.ld = (size_t)Dh * (size_t)(attn->head_rows > 0 ? 1 : attn->Hkv);
     item_pack(w.Q, q, plan, piece, pieces, head0, attn->scale * AP_LOG2E);
     item_positions(w.position, plan, piece, pieces);
     for (int32_t r = 0; r < rows; r++)
@@ -294,7 +294,7 @@ void ap__cpu_attention(float *out, float *lse, const float *q, const float *k, c
 {
     struct ap_plan plan;
     for (int32_t next = 0; next < attn->run_count;) {
-        ap__plan_make(&plan, attn, &next, 4 * omp_get_max_threads());
+        ap__plan_make(&plan, attn, &next, 6 * omp_get_max_threads());
         int32_t work = plan.items * plan.groups * attn->Hkv, threads = threads_for(&plan, plan_cost(&plan));
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (threads > 1)
         for (int32_t i = 0; i < work; i++)

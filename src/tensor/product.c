@@ -1,54 +1,62 @@
 /* product.c - the register tiles of product.h.
  *
- *     for each panel of N (2 vectors), for each 12, 8, 4, 2, 1 rows of M:
- *         rows x 2 accumulators += broadcast A[m][k] * B[k][panel]   over k
+ *     for each panel of N (2 vectors, the last perhaps 1), for each 12, 8, 4, 2, 1 rows of M:
+ *         rows x vectors accumulators += broadcast A[m][k] * B[k][panel]   over k
  *
  * Kept apart from its callers: inlined there, their constants would compete for
  * the registers of the innermost loop. */
 #include "tensor/product.h"
 
-AP_INLINE void tile(const int32_t rows, float *restrict C, const float *restrict A, const float *restrict B,
-                        const struct ap_product *p, int32_t step_m, const int32_t step_k)
+AP_INLINE void tile(const int32_t rows, const int32_t vectors, float *restrict C, const float *restrict A,
+                    const float *restrict B, const struct ap_product *p, int32_t step_m, const int32_t step_k)
 {
     ap_vec sum[AP_TILE][2];
 #pragma GCC unroll 16
-    for (int32_t m = 0; m < rows; m++) {
-        sum[m][0] = p->accumulate ? ap__vec_load(C + m * p->ldc) : (ap_vec){0};
-        sum[m][1] = p->accumulate ? ap__vec_load(C + m * p->ldc + AP_LANES) : (ap_vec){0};
-    }
+    for (int32_t m = 0; m < rows; m++)
+#pragma GCC unroll 2
+        for (int32_t v = 0; v < vectors; v++)
+            sum[m][v] = p->accumulate ? ap__vec_load(C + m * p->ldc + v * AP_LANES) : (ap_vec){0};
     for (int32_t k = 0; k < p->K; k++) {
-        ap_vec b0 = ap__vec_load(B), b1 = ap__vec_load(B + AP_LANES);
+        ap_vec b0 = ap__vec_load(B), b1 = vectors > 1 ? ap__vec_load(B + AP_LANES) : b0;
 #pragma GCC unroll 16
         for (int32_t m = 0; m < rows; m++) {
             sum[m][0] += A[m * step_m] * b0;
-            sum[m][1] += A[m * step_m] * b1;
+            if (vectors > 1)
+                sum[m][1] += A[m * step_m] * b1;
         }
         A += step_k;
         B += p->ldb;
     }
 #pragma GCC unroll 16
-    for (int32_t m = 0; m < rows; m++) {
-        ap__vec_store(C + m * p->ldc, sum[m][0]);
-        ap__vec_store(C + m * p->ldc + AP_LANES, sum[m][1]);
-    }
+    for (int32_t m = 0; m < rows; m++)
+#pragma GCC unroll 2
+        for (int32_t v = 0; v < vectors; v++)
+            ap__vec_store(C + m * p->ldc + v * AP_LANES, sum[m][v]);
 }
 
 /* A's element (m, k) is A[m * step_m + k * step_k]. */
-AP_INLINE void product(const struct ap_product *p, int32_t step_m, int32_t step_k)
+AP_INLINE void panel(const struct ap_product *p, int32_t n, const int32_t vectors, int32_t step_m, int32_t step_k)
 {
-    for (int32_t n = 0; n < p->N; n += AP_PANEL) {
-        int32_t m = 0;
+    int32_t m = 0;
 #define AP_TILES(rows)                                                                                             \
     for (; m + (rows) <= p->M; m += (rows))                                                                        \
-    tile(rows, p->C + m * p->ldc + n, p->A + m * step_m, p->B + n, p, step_m, step_k)
-        AP_TILES(AP_TILE);
-        if (AP_TILE > 8)
-            AP_TILES(8);
-        AP_TILES(4);
-        AP_TILES(2);
-        AP_TILES(1);
+    tile(rows, vectors, p->C + m * p->ldc + n, p->A + m * step_m, p->B + n, p, step_m, step_k)
+    AP_TILES(AP_TILE);
+    if (AP_TILE > 8)
+        AP_TILES(8);
+    AP_TILES(4);
+    AP_TILES(2);
+    AP_TILES(1);
 #undef AP_TILES
-    }
+}
+
+AP_INLINE void product(const struct ap_product *p, int32_t step_m, int32_t step_k)
+{
+    int32_t n = 0;
+    for (; n + AP_PANEL <= p->N; n += AP_PANEL)
+        panel(p, n, 2, step_m, step_k);
+    if (n < p->N)
+        panel(p, n, 1, step_m, step_k);
 }
 
 void ap__product(const struct ap_product *p)

@@ -1,9 +1,9 @@
-/* product.h - small dense products for attention, kept in registers.
+/* product.h - dense products whose operands are in the caches, kept in registers.
  *
  *     C (M, N) (+)= A (M, K) B (K, N)      one tile: AP_TILE rows x 2 vectors
  *
  * B's rows are read as vectors, A's elements are broadcast, so A may be stored
- * either way.  N is a multiple of AP_PANEL; operands are packed so that it is. */
+ * either way.  N is a multiple of AP_LANES; operands are packed so that it is. */
 #ifndef AP_PRODUCT_H
 #define AP_PRODUCT_H
 

@@ -1,0 +1,301 @@
+/* cpu_linear.c - products with a matrix of weights, forward and backward.
+ *
+ *     y (T,O)  = x (T,I) W^T      forward
+ *     dx (T,I) += dy (T,O) W      backward to the input
+ *     dW (O,I) += dy^T x          backward to the weight
+ *
+ * All three are C (M,N) = A B^T summed over k. One side is packed, a block at a time that stays in the second cache;
+ * the other streams past it where it lies:
+ *
+ *     for each block of packed rows, for each block of k:
+ *         pack: panels of 2 vectors (k, AP_PANEL)
+ *         for each block of streamed rows: tiles (product.h) --> C, or through a buffer --> C transposed
+ *
+ * With many rows of x the weights are packed, once for all of them. With few the rows are, and every weight is read
+ * from memory once, which sgemm does twice: it packs the weights, whatever they are multiplied with. Weights that are
+ * not f32 are decoded on the way. Very few rows go to cpu_gemv.c. */
+#include "tensor/cpu.h"
+#include "tensor/product.h"
+#include "tensor/quant.h"
+
+#include <omp.h>
+#include <string.h>
+
+/* Products M*N*K up to this are done by the calling thread alone. */
+#define SERIAL_MAX 262144.0
+/* Rows of a packed block, or as many as the longest blocks of weights; rows of a streamed one; its k. */
+enum { PACKED = 128, PACKED_MOST = 256, STREAMED = 4 * AP_TILE, DEPTH = 768, APART = DEPTH + AP_LANES };
+_Static_assert(DEPTH % 256 == 0, "a block of k is a whole number of the longest blocks of weights");
+_Static_assert(PACKED % AP_PANEL == 0, "a packed block is whole panels");
+_Static_assert(STREAMED % AP_LANES == 0, "a streamed block is transposed in whole squares");
+
+/* Rows of C's one side: element (r, k) is number k of row r of a matrix, or, by columns, number r of row k. */
+struct side {
+    struct ap_matrix matrix;
+    bool by_columns;
+};
+
+struct job {
+    struct side streamed, packed;
+    int32_t K;
+    float *C;
+    size_t ldc;
+    bool transposed; /* C's rows are the packed side's */
+    bool accumulate;
+    float scale;
+};
+
+struct block {
+    float packed[PACKED_MOST * DEPTH], streamed[STREAMED * APART], rows[AP_LANES * APART], out[STREAMED * PACKED_MOST];
+};
+
+static int32_t min32(int32_t a, int32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* ---- operands ---- */
+
+/* Rows [r, r+n), numbers [k, k+K) of each, *apart from another: where they lie, or decoded to scratch (n, APART). Rows
+ * whole pages apart would fall into the same few places of the first cache, so they are copied, too. */
+static const float *rows_get(float *scratch, const struct ap_matrix *m, int32_t r, int32_t n, int32_t k, int32_t K,
+                             int32_t *apart)
+{
+    *apart = m->cols;
+    if (m->dtype == AP_F32 && m->cols % 1024 != 0)
+        return (const float *)m->data + (size_t)r * (size_t)m->cols + (size_t)k;
+    for (int32_t i = 0; i < n; i++)
+        ap__matrix_row(scratch + i * APART, m, r + i, k, K);
+    *apart = APART;
+    return scratch;
+}
+
+/* Columns [c, c+n), numbers [k, k+K) of each, as (K, n) that are *apart: where they lie, or copied as above. */
+static const float *columns_get(float *scratch, const struct ap_matrix *m, int32_t c, int32_t n, int32_t k, int32_t K,
+                                int32_t *apart)
+{
+    const float *from = (const float *)m->data + (size_t)k * (size_t)m->cols + (size_t)c;
+    *apart = m->cols;
+    if (m->cols % 256 != 0)
+        return from;
+    for (int32_t i = 0; i < K; i++)
+        memcpy(scratch + i * STREAMED, from + (size_t)i * (size_t)m->cols, (size_t)n * sizeof *from);
+    *apart = STREAMED;
+    return scratch;
+}
+
+/* dst (K, width), the first AP_LANES columns: the n rows (ld apart) as columns, zero behind. */
+static void lanes_pack(float *dst, int32_t width, const float *row, int32_t ld, int32_t n, int32_t K, float scale)
+{
+    int32_t k = 0;
+    for (; k + AP_LANES <= K; k += AP_LANES) {
+        ap_vec x[AP_LANES];
+#pragma GCC unroll 16
+        for (int32_t r = 0; r < AP_LANES; r++)
+            x[r] = r < n ? ap__vec_load(row + (size_t)r * (size_t)ld + k) * scale : (ap_vec){0};
+        ap__vec_transpose(x);
+#pragma GCC unroll 16
+        for (int32_t r = 0; r < AP_LANES; r++)
+            ap__vec_store(dst + (k + r) * width, x[r]);
+    }
+    for (; k < K; k++)
+        for (int32_t r = 0; r < AP_LANES; r++)
+            dst[k * width + r] = r < n ? row[(size_t)r * (size_t)ld + (size_t)k] * scale : 0;
+}
+
+/* The same from a matrix whose columns are the rows. */
+static void columns_pack(float *dst, int32_t width, const struct ap_matrix *m, int32_t column, int32_t n, int32_t k,
+                         int32_t K, float scale)
+{
+    for (int32_t i = 0; i < K; i++) {
+        const float *from = (const float *)m->data + (size_t)(k + i) * (size_t)m->cols + (size_t)column;
+        if (n == AP_LANES)
+            ap__vec_store(dst + i * width, ap__vec_load(from) * scale);
+        for (int32_t r = 0; n < AP_LANES && r < AP_LANES; r++)
+            dst[i * width + r] = r < n ? from[r] * scale : 0;
+    }
+}
+
+/* Columns of weights that are not f32: a piece of a row is decoded once and goes to all panels. */
+static void decoded_columns_pack(struct block *b, const struct ap_matrix *m, int32_t column, int32_t n, int32_t k,
+                                 int32_t K, int32_t padded, float scale)
+{
+    float *row = b->rows;
+    for (int32_t r = n; r < padded; r++)
+        row[r] = 0;
+    for (int32_t i = 0; i < K; i++) {
+        ap__matrix_row(row, m, k + i, column, n);
+        for (int32_t r = 0; r < padded; r += AP_LANES) {
+            int32_t panel = r / AP_PANEL * AP_PANEL, width = min32(AP_PANEL, padded - panel);
+            ap__vec_store(b->packed + panel * K + i * width + (r - panel), ap__vec_load(row + r) * scale);
+        }
+    }
+}
+
+/* Panels of n rows, from number k on: each (K, AP_PANEL), the last perhaps (K, AP_LANES). Returns n in whole lanes. */
+static int32_t pack(struct block *b, const struct side *s, int32_t r, int32_t n, int32_t k, int32_t K, float scale)
+{
+    int32_t padded = (n + AP_LANES - 1) / AP_LANES * AP_LANES;
+    if (s->by_columns && s->matrix.dtype != AP_F32) {
+        decoded_columns_pack(b, &s->matrix, r, n, k, K, padded, scale);
+        return padded;
+    }
+    for (int32_t i = 0; i < padded; i += AP_LANES) {
+        int32_t panel = i / AP_PANEL * AP_PANEL, width = min32(AP_PANEL, padded - panel), count = min32(AP_LANES, n - i), ld;
+        float *dst = b->packed + panel * K + (i - panel);
+        if (s->by_columns) {
+            columns_pack(dst, width, &s->matrix, r + i, count, k, K, scale);
+            continue;
+        }
+        const float *row = rows_get(b->rows, &s->matrix, r + i, count, k, K, &ld);
+        lanes_pack(dst, width, row, ld, count, K, scale);
+    }
+    return padded;
+}
+
+/* ---- results ---- */
+
+/* C (m, n) = or += out (m, PACKED_MOST). */
+static void out_copy(float *C, size_t ldc, const float *out, int32_t m, int32_t n, bool add)
+{
+    for (int32_t i = 0; i < m; i++)
+        for (int32_t j = 0; j < n; j++)
+            C[(size_t)i * ldc + (size_t)j] = out[i * PACKED_MOST + j] + (add ? C[(size_t)i * ldc + (size_t)j] : 0);
+}
+
+static void square_transposed(float *C, size_t ldc, const float *out, int32_t rows, bool add)
+{
+    ap_vec x[AP_LANES];
+#pragma GCC unroll 16
+    for (int32_t i = 0; i < AP_LANES; i++)
+        x[i] = ap__vec_load(out + i * PACKED_MOST);
+    ap__vec_transpose(x);
+#pragma GCC unroll 16
+    for (int32_t i = 0; i < AP_LANES; i++) {
+        if (i >= rows)
+            continue;
+        float *to = C + (size_t)i * ldc;
+        ap__vec_store(to, add ? ap__vec_load(to) + x[i] : x[i]);
+    }
+}
+
+/* C (n, m) = or += out (m, PACKED_MOST) transposed. */
+static void out_transposed(float *C, size_t ldc, const float *out, int32_t m, int32_t n, bool add)
+{
+    int32_t i = 0;
+    for (; i + AP_LANES <= m; i += AP_LANES)
+        for (int32_t j = 0; j < n; j += AP_LANES)
+            square_transposed(C + (size_t)j * ldc + (size_t)i, ldc, out + i * PACKED_MOST + j, n - j, add);
+    for (; i < m; i++)
+        for (int32_t j = 0; j < n; j++) {
+            float *to = C + (size_t)j * ldc + (size_t)i;
+            *to = out[i * PACKED_MOST + j] + (add ? *to : 0);
+        }
+}
+
+/* ---- blocks ---- */
+
+static void multiply(const struct side *s, const struct ap_product *p)
+{
+    (s->by_columns ? ap__product_ta : ap__product)(p);
+}
+
+/* Streamed rows [m, m+rows) with the n packed ones that stand in C from row or column `at` on. */
+static void streamed_block(const struct job *j, struct block *b, int32_t m, int32_t rows, int32_t at, int32_t n,
+                           int32_t k, int32_t K)
+{
+    int32_t lda, padded = (n + AP_LANES - 1) / AP_LANES * AP_LANES;
+    bool add = j->accumulate || k > 0;
+    const float *A = j->streamed.by_columns ? columns_get(b->streamed, &j->streamed.matrix, m, rows, k, K, &lda)
+                                            : rows_get(b->streamed, &j->streamed.matrix, m, rows, k, K, &lda);
+    for (int32_t c = 0; c < padded; c += AP_PANEL) {
+        int32_t width = min32(AP_PANEL, padded - c);
+        bool direct = !j->transposed && c + width <= n;
+        float *C = direct ? j->C + (size_t)m * j->ldc + (size_t)(at + c) : b->out + c;
+        struct ap_product p = {A, b->packed + c * K, C, lda, width, direct ? (int32_t)j->ldc : PACKED_MOST, rows, width, K, direct && add};
+        multiply(&j->streamed, &p);
+        if (!direct && !j->transposed)
+            out_copy(j->C + (size_t)m * j->ldc + (size_t)(at + c), j->ldc, C, rows, n - c, add);
+    }
+    if (j->transposed)
+        out_transposed(j->C + (size_t)at * j->ldc + (size_t)m, j->ldc, b->out, rows, n, add);
+}
+
+/* Streamed rows [m0, m1) with packed rows [n0, n1). */
+static void part(const struct job *j, int32_t m0, int32_t m1, int32_t n0, int32_t n1)
+{
+    struct block b;
+    int32_t most = j->packed.matrix.dtype == AP_F32 ? PACKED : PACKED_MOST;
+    for (int32_t n = n0; n < n1; n += most)
+        for (int32_t k = 0; k < j->K && m0 < m1; k += DEPTH) {
+            int32_t K = min32(DEPTH, j->K - k), count = min32(most, n1 - n);
+            pack(&b, &j->packed, n, count, k, K, j->scale);
+            for (int32_t m = m0; m < m1; m += STREAMED)
+                streamed_block(j, &b, m, min32(STREAMED, m1 - m), n, count, k, K);
+        }
+}
+
+/* First of the rows of thread i of `parts`, a multiple of unit. */
+static int32_t part_start(int32_t n, int32_t i, int32_t parts, int32_t unit)
+{
+    return min32(n, (int32_t)((int64_t)((n + unit - 1) / unit) * i / parts) * unit);
+}
+
+/* C of M streamed and N packed rows, its longer side shared out; columns of blocks must not be parted. */
+static void run(const struct job *j, int32_t M, int32_t N)
+{
+    bool by_streamed = M >= N || (j->packed.by_columns && ap__matrix_unit(j->packed.matrix.dtype) > 1);
+    int32_t side = by_streamed ? M : N,  unit = by_streamed ? AP_TILE : AP_LANES, parts = (side + unit - 1) / unit;
+    int32_t threads = (double)M * N * j->K <= SERIAL_MAX || omp_in_parallel() ? 1 : min32(omp_get_max_threads(), parts);
+#pragma omp parallel num_threads(threads) if (threads > 1)
+    {
+        int32_t i = omp_get_thread_num(), n = omp_get_num_threads();
+        int32_t from = part_start(side, i, n, unit), to = part_start(side, i + 1, n, unit);
+        if (by_streamed)
+            part(j, from, to, 0, N);
+        else
+            part(j, 0, M, from, to);
+    }
+}
+
+/* ---- the operations ---- */
+
+static struct side rows_of(const float *x, int32_t rows, int32_t cols)
+{
+    return (struct side){{AP_F32, rows, cols, x}, false};
+}
+
+static void gemv(float *y, const float *x, const struct ap_matrix *W, int32_t T, bool accumulate, float scale)
+{
+    bool serial = (double)T * W->rows * W->cols <= SERIAL_MAX || omp_in_parallel();
+    int32_t unit = AP_LANES, parts = serial ? 1 : min32(omp_get_max_threads(), (W->rows + unit - 1) / unit);
+#pragma omp parallel for num_threads(parts) if (parts > 1)
+    for (int32_t i = 0; i < parts; i++)
+        ap__cpu_gemv(y, x, W, T, accumulate, scale, part_start(W->rows, i, parts, unit),
+                     part_start(W->rows, i + 1, parts, unit));
+}
+
+void ap__cpu_linear(float *y, const float *x, const struct ap_matrix *W, int32_t T, bool accumulate, float scale)
+{
+    if (ap__cpu_gemv_pays(W, T)) {
+        gemv(y, x, W, T, accumulate, scale);
+        return;
+    }
+    struct side input = rows_of(x, T, W->cols), weights = {*W, false};
+    bool few = T < W->rows && T <= 2 * PACKED;
+    struct job j = {few ? weights : input, few ? input : weights, W->cols, y, (size_t)W->rows, few, accumulate, scale};
+    run(&j, few ? W->rows : T, few ? T : W->rows);
+}
+
+void ap__cpu_linear_dx(float *dx, const float *dy, const struct ap_matrix *W, int32_t T, float scale)
+{
+    struct job j = {rows_of(dy, T, W->rows), {*W, true}, W->rows, dx, (size_t)W->cols, false, true, scale};
+    run(&j, T, W->cols);
+}
+
+void ap__cpu_linear_dw(float *dW, const float *dy, const float *x, int32_t T, int32_t O, int32_t I, float scale)
+{
+    struct job j = {rows_of(dy, T, O), rows_of(x, T, I), T, dW, (size_t)I, false, true, scale};
+    j.streamed.by_columns = j.packed.by_columns = true;
+    run(&j, O, I);
+}

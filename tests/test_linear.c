@@ -1,0 +1,102 @@
+/* test_linear.c - products with weights in all the ways they are blocked, against three plain loops in double.
+ *
+ * The shapes are chosen for the edges: few and many rows of input, results that are no whole number of tiles, sums longer
+ * than a block, rows that are whole pages apart, a rank of 16 on either side. */
+#include "test_tensor.h"
+
+static const struct ap_backend *const op = &ap__backend_cpu;
+
+struct operands {
+    int32_t T, O, I;
+    float *x, *W, *dy; /* (T, I), (O, I), (T, O) */
+};
+
+/* Sum of a[i] * b[i] for n numbers that are a_step and b_step apart, and of their magnitudes. */
+static double dot(const float *a, int32_t a_step, const float *b, int32_t b_step, int32_t n, double *magnitude)
+{
+    double sum = 0;
+    *magnitude = 0;
+    for (int32_t i = 0; i < n; i++) {
+        double term = (double)a[(size_t)i * (size_t)a_step] * (double)b[(size_t)i * (size_t)b_step];
+        sum += term;
+        *magnitude += fabs(term);
+    }
+    return sum;
+}
+
+static void check_number(const char *what, const struct operands *p, size_t i, double got, double want, double magnitude)
+{
+    if (!(fabs(got - want) <= 2e-6 * (1 + magnitude)))
+        fail_msg("%s[%zu] of T%d O%d I%d: got %.9g, want %.9g", what, i, p->T, p->O, p->I, got, want);
+}
+
+static void check_forward(const struct operands *p, bool accumulate, float scale, struct ap_rng *rng)
+{
+    size_t n = (size_t)p->T * (size_t)p->O;
+    float *y = numbers(n, rng, 1), *before = malloc(n * sizeof *before);
+    memcpy(before, y, n * sizeof *y);
+    op->linear(y, p->x, &(struct ap_matrix){AP_F32, p->O, p->I, p->W}, p->T, accumulate, scale);
+    for (size_t i = 0; i < n; i++) {
+        size_t t = i / (size_t)p->O, o = i % (size_t)p->O;
+        double magnitude, sum = dot(p->x + t * (size_t)p->I, 1, p->W + o * (size_t)p->I, 1, p->I, &magnitude);
+        check_number("y", p, i, (double)y[i], (double)scale * sum + (accumulate ? (double)before[i] : 0), magnitude);
+    }
+    free(before);
+    free(y);
+}
+
+static void check_backward(const struct operands *p, float scale, struct ap_rng *rng)
+{
+    size_t nx = (size_t)p->T * (size_t)p->I, nw = (size_t)p->O * (size_t)p->I, I = (size_t)p->I, O = (size_t)p->O;
+    float *dx = numbers(nx, rng, 1), *dW = numbers(nw, rng, 1);
+    float *dx0 = malloc(nx * sizeof *dx0), *dW0 = malloc(nw * sizeof *dW0);
+    double magnitude, sum;
+    memcpy(dx0, dx, nx * sizeof *dx);
+    memcpy(dW0, dW, nw * sizeof *dW);
+    op->linear_dx(dx, p->dy, &(struct ap_matrix){AP_F32, p->O, p->I, p->W}, p->T, scale);
+    op->linear_dw(dW, p->dy, p->x, p->T, p->O, p->I, scale);
+    for (size_t i = 0; i < nx; i++) {
+        sum = dot(p->dy + i / I * O, 1, p->W + i % I, p->I, p->O, &magnitude);
+        check_number("dx", p, i, (double)dx[i], (double)dx0[i] + (double)scale * sum, magnitude);
+    }
+    for (size_t i = 0; i < nw; i++) {
+        sum = dot(p->dy + i / I, p->O, p->x + i % I, p->I, p->T, &magnitude);
+        check_number("dW", p, i, (double)dW[i], (double)dW0[i] + (double)scale * sum, magnitude);
+    }
+    free(dW0);
+    free(dx0);
+    free(dW);
+    free(dx);
+}
+
+static void products_equal_plain_loops_at_every_edge(void **state)
+{
+    (void)state;
+    static const int32_t shapes[][3] = {
+        {1, 1, 1},      {1, 40, 70},   {3, 17, 33},    {5, 300, 768},   {17, 131, 77},  {64, 192, 576},
+        {64, 50, 2048}, {97, 48, 800}, {129, 16, 128}, {300, 130, 16},  {257, 300, 40}, {40, 256, 1537},
+        {600, 16, 96},  {33, 1002, 128}, {900, 24, 31}, {31, 33, 1024},
+    };
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+        struct operands p = {.T = shapes[s][0], .O = shapes[s][1], .I = shapes[s][2]};
+        struct ap_rng rng = ap__rng_make(s, "linear", 0, 0, 0);
+        p.x = numbers((size_t)p.T * (size_t)p.I, &rng, 1);
+        p.W = numbers((size_t)p.O * (size_t)p.I, &rng, 1);
+        p.dy = numbers((size_t)p.T * (size_t)p.O, &rng, 1);
+        check_forward(&p, false, 1.0f, &rng);
+        check_forward(&p, true, 0.75f, &rng);
+        check_backward(&p, 1.0f, &rng);
+        check_backward(&p, 2.5f, &rng);
+        free(p.dy);
+        free(p.W);
+        free(p.x);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(products_equal_plain_loops_at_every_edge),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
