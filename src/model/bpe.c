@@ -11,9 +11,12 @@
  *
  * Two hash tables with open addressing: token bytes -> id, and pair of ids ->
  * (rank, id).  A token is "whole" when merging its own text gives itself; that
- * is worked out once on reading, and spares common words the merging. */
+ * is noted when its text is merged for the first time, and spares common words
+ * the merging from then on.  Working it out for all tokens took half of the
+ * time that opening a tokenizer takes. */
 #include "model/bpe.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/rng.h"
@@ -21,12 +24,13 @@
 #include "model/bytelevel.h"
 
 enum { MAX_ID = 1 << 24, MAX_MERGES = 1 << 24 };
-enum { TOKEN_PRESENT = 1, TOKEN_WHOLE = 2, TOKEN_LITERAL = 4 }; /* literal: not spelled in the byte alphabet */
+enum { TOKEN_PRESENT = 1, TOKEN_LITERAL = 2 }; /* literal: not spelled in the byte alphabet */
 #define NO_RANK UINT32_MAX
 
 struct token {
     uint32_t at, len; /* in text */
     uint8_t flags;
+    _Atomic bool whole; /* found to be whole; the one member that encoding writes, the same value from every thread */
 };
 
 struct merge_slot {
@@ -238,11 +242,28 @@ static size_t joint_bit(char before, const char *c, size_t n)
     return (size_t)(uint8_t)before * JOINT_CHARS + (bits * UINT32_C(0x9E3779B1) >> 20);
 }
 
+static bool is_whole(const struct ap_bpe *b, int32_t id)
+{
+    return id >= 0 && atomic_load_explicit(&b->token[id].whole, memory_order_relaxed);
+}
+
+/* The text of token id (-1: of none) has become out's ids from `first` on. */
+static void note_whole(const struct ap_bpe *b, int32_t id, const struct ap_ids *out, size_t first)
+{
+    if (id >= 0 && out->n == first + 1 && out->id[first] == id)
+        atomic_store_explicit(&b->token[id].whole, true, memory_order_relaxed);
+}
+
 static ap_status encode_part(const struct ap_bpe *b, const char *part, size_t len, struct ap_bpe_scratch *s,
                              struct ap_ids *out, struct ap_err *err)
 {
     int32_t id = vocab_find(b, part, len, false);
-    return id >= 0 && b->token[id].flags & TOKEN_WHOLE ? ap__ids_add(out, id, err) : encode_merging(b, part, len, s, out, err);
+    size_t first = out->n;
+    if (is_whole(b, id))
+        return ap__ids_add(out, id, err);
+    AP_TRY(encode_merging(b, part, len, s, out, err));
+    note_whole(b, id, out, first);
+    return AP_OK;
 }
 
 /* Part by part, as far as parts cannot join. */
@@ -269,9 +290,12 @@ ap_status ap__bpe_encode(const struct ap_bpe *bpe, const char *piece, size_t len
     if (len > (size_t)1 << 30)
         return ap__fail(err, AP_E_TOO_LARGE, bpe->place, "a piece of %zu bytes is too long", len);
     int32_t id = vocab_find(bpe, piece, len, false);
-    if (id >= 0 && (bpe->ignore_merges || bpe->token[id].flags & TOKEN_WHOLE))
+    size_t first = out->n;
+    if ((id >= 0 && bpe->ignore_merges) || is_whole(bpe, id))
         return ap__ids_add(out, id, err);
-    return (bpe->joint ? encode_parts : encode_merging)(bpe, piece, len, s, out, err);
+    AP_TRY((bpe->joint ? encode_parts : encode_merging)(bpe, piece, len, s, out, err));
+    note_whole(bpe, id, out, first);
+    return AP_OK;
 }
 
 /* ------------------------------------------------------------------ reading the vocabulary */
@@ -443,26 +467,6 @@ static ap_status find_joints(struct ap_bpe *b, struct ap_err *err)
     return AP_OK;
 }
 
-/* Mark the tokens whose own text merges to themselves. */
-static ap_status find_whole_tokens(struct ap_bpe *b, struct ap_err *err)
-{
-    struct ap_bpe_scratch scratch = {0};
-    struct ap_ids ids = {0};
-    ap_status status = AP_OK;
-    for (int32_t id = 0; status == AP_OK && id < b->size; id++) {
-        struct token *t = &b->token[id];
-        if ((t->flags & (TOKEN_PRESENT | TOKEN_LITERAL)) != TOKEN_PRESENT || t->len == 0)
-            continue;
-        ids.n = 0;
-        status = encode_merging(b, b->text.data + t->at, t->len, &scratch, &ids, err);
-        if (ids.n == 1 && ids.id[0] == id)
-            t->flags |= TOKEN_WHOLE;
-    }
-    ap__ids_deinit(&ids);
-    ap__bpe_scratch_deinit(&scratch);
-    return status;
-}
-
 /* What this program does not do must not be in the file. */
 static ap_status check_options(const json_t *model, const char *place, struct ap_err *err)
 {
@@ -488,8 +492,7 @@ static ap_status read_model(struct ap_bpe *b, const json_t *model, struct ap_err
     b->fuse_unk = ap__json_bool_or(model, "fuse_unk", false);
     b->ignore_merges = ap__json_bool_or(model, "ignore_merges", false);
     find_byte_tokens(b, ap__json_bool_or(model, "byte_fallback", false));
-    AP_TRY(find_joints(b, err));
-    return b->ignore_merges ? AP_OK : find_whole_tokens(b, err);
+    return find_joints(b, err);
 }
 
 ap_status ap__bpe_new(const json_t *model, const char *place, bool byte_level, struct ap_bpe **out,
