@@ -9,6 +9,7 @@
 #include "base/data.h"
 #include "base/file.h"
 #include "base/progress.h"
+#include "base/read_ahead.h"
 #include "base/text.h"
 
 #include <dirent.h>
@@ -18,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -269,6 +271,73 @@ static void lines_of_a_map_end_at_newlines_only(void **state)
     ap__map_close(&map);
 }
 
+/* Whether all pages of the bytes are in this process's page tables, as far as /proc tells. */
+static bool is_mapped(const uint8_t *data, size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    FILE *file = fopen("/proc/self/pagemap", "rb");
+    bool all = true;
+    for (size_t at = 0; file != NULL && all && at < size; at += page) {
+        uint64_t entry = 0;
+        all = fseek(file, (long)((uintptr_t)(data + at) / page * sizeof entry), SEEK_SET) == 0 &&
+              fread(&entry, sizeof entry, 1, file) == 1 && entry >> 63;
+    }
+    if (file != NULL)
+        fclose(file);
+    return all;
+}
+
+static void reading_ahead_maps_all_bytes_and_changes_none(void **state)
+{
+    (void)state;
+    enum { SIZE = (9 << 20) + 5, FIRST = (5 << 20) + 3 };
+    const char *path = in_folder("weights");
+    struct ap_map map;
+    uint8_t *content = malloc(SIZE);
+    for (size_t i = 0; i < SIZE; i++)
+        content[i] = (uint8_t)(i * 2654435761u >> 24);
+    assert_int_equal(ap__file_write(path, content, SIZE, &err), AP_OK);
+    assert_int_equal(ap__map_open(path, &map, &err), AP_OK);
+    if (madvise((void *)(uintptr_t)map.data, 1, 22) != 0) { /* MADV_POPULATE_READ */
+        print_message("Linux before 5.14 reads ahead without filling page tables\n");
+        skip();
+    }
+    const struct ap_bytes bytes[] = {{map.data, FIRST}, {map.data + 1, 0}, {map.data + FIRST, SIZE - FIRST}};
+    struct ap_read_ahead *r = ap__read_ahead_start(bytes, 3);
+    assert_non_null(r);
+    bool mapped = false;
+    for (int tries = 0; tries < 1000 && !mapped; tries++) {
+        mapped = is_mapped(map.data, SIZE);
+        usleep(10000);
+    }
+    assert_true(mapped); /* before anything of it was touched */
+    assert_memory_equal(map.data, content, SIZE);
+    ap__read_ahead_end(r);
+    ap__map_close(&map);
+    free(content);
+}
+
+static void reading_ahead_may_end_at_once_and_need_not_begin(void **state)
+{
+    (void)state;
+    const char *path = in_folder("weights");
+    struct ap_map map;
+    assert_int_equal(ap__map_open(path, &map, &err), AP_OK);
+    for (int i = 0; i < 100; i++) {
+        const struct ap_bytes all = {map.data, map.size};
+        ap__read_ahead_end(ap__read_ahead_start(&all, 1));
+    }
+    ap__alloc_fail_after(1);
+    assert_null(ap__read_ahead_start(&(struct ap_bytes){map.data, map.size}, 1));
+    ap__alloc_fail_after(0);
+    ap__read_ahead_end(NULL);
+    assert_int_equal(truncate(path, 1), 0); /* gone while it is mapped: whoever reads is killed, reading ahead is not */
+    struct ap_read_ahead *r = ap__read_ahead_start(&(struct ap_bytes){map.data, map.size}, 1);
+    usleep(50000);
+    ap__read_ahead_end(r);
+    ap__map_close(&map);
+}
+
 static void folders_are_made_with_their_parents(void **state)
 {
     (void)state;
@@ -376,6 +445,8 @@ int main(void)
         cmocka_unit_test(a_file_that_cannot_be_written_leaves_the_old_one),
         cmocka_unit_test(a_missing_file_is_named),
         cmocka_unit_test(lines_of_a_map_end_at_newlines_only),
+        cmocka_unit_test(reading_ahead_maps_all_bytes_and_changes_none),
+        cmocka_unit_test(reading_ahead_may_end_at_once_and_need_not_begin),
         cmocka_unit_test(folders_are_made_with_their_parents),
         cmocka_unit_test(paths_are_joined_and_taken_apart),
         cmocka_unit_test(bundled_files_are_found_below_the_data_folder),

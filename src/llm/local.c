@@ -210,9 +210,9 @@ static ap_status open_model(struct ap_local *l, const struct ap_local_options *o
 
 static ap_status open_parts(struct ap_local *l, const struct ap_local_options *options, struct ap_err *err)
 {
+    AP_TRY(open_model(l, options, err)); /* first: its weights are read while the tokenizer is made */
     AP_TRY(ap__tokenizer_open(options->dir, &l->tokenizer, err));
     AP_TRY(ap__template_open(options->dir, l->tokenizer, &l->tmpl, err));
-    AP_TRY(open_model(l, options, err));
     const struct ap_config *c = ap__model_config(l->model);
     if (ap__tokenizer_size(l->tokenizer) > c->V)
         return ap__fail(err, AP_E_FORMAT, options->dir, "the tokenizer has %d tokens, the model only %d",

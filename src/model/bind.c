@@ -7,6 +7,8 @@
  * Tensors are asked for by their Hugging Face names, whatever they are stored in. */
 #include "model/quantize.h"
 
+#include "base/file.h"
+#include "base/read_ahead.h"
 #include "base/text.h"
 #include "tensor/quant.h"
 #include <string.h>
@@ -61,6 +63,16 @@ static ap_status check_all_used(const struct ap_model *m, const char *place, str
     return AP_OK;
 }
 
+/* Vectors are read one by one while binding, and a page fault would fetch up to the device's read-ahead around each:
+ * of a small model the whole file, one wait after the other. */
+static void want_vectors(struct ap_model *m)
+{
+    struct ap_tensor_view view;
+    for (int32_t i = 0; i < m->weight_count; i++)
+        if (m->weight[i].W.cols == 0 && ap__source_get(m->source, m->weight[i].name, &view, NULL) == AP_OK)
+            ap__map_want(view.data, view.bytes);
+}
+
 static ap_status bind_file(struct ap_model *m, const char *path, const struct ap_model_options *options,
                            struct ap_err *err)
 {
@@ -70,6 +82,7 @@ static ap_status bind_file(struct ap_model *m, const char *path, const struct ap
     if (m->values == NULL)
         return ap__fail(err, AP_E_MEMORY, path, "out of memory for the norm weights");
     float *vectors = m->values;
+    want_vectors(m);
     for (int32_t i = 0; i < m->weight_count; i++)
         AP_TRY(bind_slot(m, &m->weight[i], options, path, &vectors, err));
     return check_all_used(m, path, err);
@@ -95,8 +108,24 @@ ap_status ap__model_open(const char *path, const struct ap_model_options *option
     return status;
 }
 
+void ap__bind_read_ahead(struct ap_model *m)
+{
+    struct ap_bytes *bytes = ap__alloc_array((size_t)m->weight_count, sizeof *bytes);
+    size_t n = 0;
+    for (int32_t i = 0; bytes != NULL && i < m->weight_count; i++) {
+        const struct ap_matrix *W = &m->weight[i].W;
+        if (W->cols > 0)
+            bytes[n++] = (struct ap_bytes){W->data, ap__matrix_bytes(W->dtype, W->rows, W->cols)};
+    }
+    if (n > 0 && m->ahead == NULL)
+        m->ahead = ap__read_ahead_start(bytes, n);
+    ap__free(bytes);
+}
+
 void ap__bind_release(struct ap_model *m)
 {
+    ap__read_ahead_end(m->ahead);
+    m->ahead = NULL;
     for (int32_t i = 0; m->weight != NULL && i < m->weight_count; i++) {
         ap__free(m->weight[i].converted);
         m->weight[i].converted = NULL;

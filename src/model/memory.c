@@ -211,5 +211,7 @@ ap_status ap__memory_admit(const char *path, const struct ap_memory_plan *plan, 
         status = ap__model_open(path, &plan->options, m, err);
     if (status == AP_OK)
         ap__model_recompute(*m, recompute);
+    if (status == AP_OK && !plan->options.convert && available >= 0) /* there is memory for it, and a use soon */
+        ap__bind_read_ahead(*m);
     return status;
 }

@@ -38,8 +38,8 @@ void ap__memory_estimate(const struct ap_model *stored, const struct ap_memory_p
 ap_status ap__memory_check(const struct ap_model *stored, const struct ap_memory_plan *plan, int64_t available,
                            const char *place, struct ap_err *err) AP_MUST_CHECK;
 /* *m is open as it is stored.  Unless this machine's free memory does not suffice, it is afterwards as the plan says:
- * opened again with its options when they convert, recomputing when activations would not fit otherwise.  A failure
- * leaves *m NULL. */
+ * opened again with its options when they convert, recomputing when activations would not fit otherwise.  What stays
+ * mapped is being read from the disk meanwhile: admit a model before what else takes time.  A failure leaves *m NULL. */
 ap_status ap__memory_admit(const char *path, const struct ap_memory_plan *plan, struct ap_model **m,
                            struct ap_err *err) AP_MUST_CHECK;
 

@@ -65,6 +65,7 @@ struct ap_model {
     int32_t layer_slots;         /* slots of a layer that this family has */
     int8_t slot_at[AP_SLOT_COUNT]; /* where each stands among them, -1 = the family has none */
     struct ap_source *source; /* while frozen and mapped */
+    struct ap_read_ahead *ahead; /* from ap__bind_read_ahead on */
     float *values, *grads;       /* owned blocks behind weight[].w, .g; values alone holds the norms while frozen */
     int64_t value_count;
     float *inv_freq; /* (Dh/2,) */
@@ -114,6 +115,8 @@ static inline int64_t ap__weight_size(const struct ap_weight *w)
 
 /* An empty model: slots named and shaped, no values yet (weights.c). */
 ap_status ap__model_make(const struct ap_config *c, struct ap_model **out, struct ap_err *err) AP_MUST_CHECK;
+/* Begin to bring the matrices into memory, in the order of the slots; for a model that stays mapped (bind.c). */
+void ap__bind_read_ahead(struct ap_model *m);
 /* Give back what holds the values of all slots: the file, converted copies, the owned block (bind.c). */
 void ap__bind_release(struct ap_model *m);
 /* Detach the adapter (lora.c). */
