@@ -11,6 +11,8 @@
 #include "bench/timed.h"
 #include "bench/workload.h"
 
+#include <stdio.h>
+
 enum { AP_BENCH_CHECKS = 8, AP_BENCH_MAX_REPEATS = 1000 };
 
 struct ap_bench_options {
@@ -44,8 +46,8 @@ ap_status ap__bench_train(const struct ap_bench_options *options, struct ap_work
  * token. */
 ap_status ap__bench_rollout(const struct ap_bench_options *options, const struct ap_work_rollout *shape,
                             struct ap_bench_result *out, struct ap_err *err) AP_MUST_CHECK;
-/* Open the model and answer `question` with one token: the work of the workload `load`.  *text: ap__free it. */
-ap_status ap__bench_first_token(const char *model, const char *question, char **text,
+/* Open the model, answer `question` with one token and write it to out as a line: the work of the workload `load`. */
+ap_status ap__bench_first_token(const char *model, const char *question, FILE *out,
                                 struct ap_err *err) AP_MUST_CHECK;
 
 /* Median, least and most of seconds (n,), which are sorted. */

@@ -3,7 +3,7 @@
 
 #include "llm/llm.h"
 
-static ap_status answer(struct ap_llm *llm, struct ap_conversation *c, const char *question, char **text,
+static ap_status answer(struct ap_llm *llm, struct ap_conversation *c, const char *question, FILE *out,
                         struct ap_err *err)
 {
     struct ap_completion done;
@@ -15,16 +15,16 @@ static ap_status answer(struct ap_llm *llm, struct ap_conversation *c, const cha
         AP_TRY(llm->ops->poll(llm, &done, 1, &n, err));
     if (done.finish == AP_FINISH_ERROR)
         return ap__fail(err, AP_E_STATE, NULL, "%s", done.error);
-    *text = ap__strdup(done.text);
-    return *text != NULL ? AP_OK : ap__fail(err, AP_E_MEMORY, NULL, "no memory for an answer");
+    bool written = fprintf(out, "%s\n", done.text) > 0 && fflush(out) == 0;
+    return written ? AP_OK : ap__fail(err, AP_E_IO, NULL, "cannot write the answer");
 }
 
-ap_status ap__bench_first_token(const char *model, const char *question, char **text, struct ap_err *err)
+ap_status ap__bench_first_token(const char *model, const char *question, FILE *out, struct ap_err *err)
 {
     struct ap_llm *llm = NULL;
     struct ap_conversation c = {0};
     AP_TRY(ap__llm_local_open(&(struct ap_local_options){.dir = model}, &llm, err));
-    ap_status status = answer(llm, &c, question, text, err);
+    ap_status status = answer(llm, &c, question, out, err);
     llm->ops->release(llm, &c);
     ap__conversation_deinit(&c);
     llm->ops->free(llm);

@@ -310,13 +310,9 @@ static ap_status write_work(struct ap_err *err)
 /* What `load` starts: the model's first token on stdout. */
 static ap_status first_token(struct ap_err *err)
 {
-    char *dir = NULL, *text = NULL;
+    char *dir = NULL;
     AP_TRY(ap__data_find(model, &dir, err));
-    ap_status status = ap__bench_first_token(dir, QUESTION, &text, err);
-    if (status == AP_OK)
-        puts(text);
-    fflush(stdout);
-    ap__free(text);
+    ap_status status = ap__bench_first_token(dir, QUESTION, stdout, err);
     ap__free(dir);
     return status;
 }
