@@ -6,10 +6,12 @@
 #include <cmocka.h>
 
 #include "base/json.h"
+#include "base/json_quick.h"
 #include "base/rng.h"
 #include "base/yaml.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define KEYS(...) (const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)
@@ -51,6 +53,79 @@ static void json_members_are_read_by_type(void **state)
     assert_int_equal(ap__json_i64_or(v, "absent", 9), 9);
     assert_string_equal(ap__json_str_or(v, "i", "other"), "other");
     json_decref(v);
+}
+
+/* What both make of the same text: the same value with its members in the same order, or NULL from the quick one. */
+static bool check_quick(const char *text, size_t len)
+{
+    json_error_t why;
+    json_t *got = ap__json_quick(text, len), *want = json_loadb(text, len, JSON_DECODE_ANY, &why);
+    bool read = got != NULL;
+    if (read) {
+        char *a = json_dumps(got, JSON_ENCODE_ANY), *b = json_dumps(want, JSON_ENCODE_ANY);
+        if (a == NULL || b == NULL || strcmp(a, b) != 0)
+            fail_msg("`%.*s` is read as %s, jansson: %s", (int)len, text, a ? a : "nothing", b ? b : why.text);
+        free(a);
+        free(b);
+    }
+    json_decref(got);
+    json_decref(want);
+    return read;
+}
+
+static void reading_json_quickly_is_reading_it(void **state)
+{
+    (void)state;
+    static const char *const common[] = {
+        " {\"a\" : [1, -2 ,0, -0, 123456789012345678], \"b\":{}, \"c\": [ ], \"a\": true,\"\":null}\n",
+        "[\"\", \"\\\"\\\\\\/\\b\\f\\n\\r\\t\", "
+        "\"\\u0120x\\u0041\\u20AC\\u00e9\", \"\xc4\xa0\xe6\xbc\xa2\xf0\x9f\x99\x82\x7f\", false]",
+        "{\"k\\u00e9y\\n\": {\"deep\": [[[\"x\"]]]}}", "7", "\"text\"", "null"};
+    static const char *const left[] = {
+        "", " ", "1.5", "1e3", "01", "-", "- 1", "1234567890123456789", "[1,]", "[,1]", "[1 2]", "[1]]", "[", "[}", "{",
+        "{\"a\"}", "{\"a\":}", "{a:1}", "{\"a\":1,}", "\"", "\"\\", "\"\\u12", "\"\\x\"", "\"\\u0000\"",
+        "\"\\ud83d\\ude42\"", "\"\\u\x10\x11\x12\x13\"", "\"a\nb\"", "\"\xff\"", "\"\xc0\x80\"", "tru", "truee", "nul", "1 2"};
+    for (size_t i = 0; i < sizeof common / sizeof *common; i++)
+        assert_true(check_quick(common[i], strlen(common[i])));
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++)
+        if (check_quick(left[i], strlen(left[i])))
+            fail_msg("`%s` should be left to jansson", left[i]);
+    assert_false(check_quick("[1]\0", 4));
+    struct ap_rng rng = ap__rng_make(11, "json", 0, 0, 0);
+    int read = 0;
+    for (int round = 0; round < 60000; round++) {
+        static const char bytes[] = "{}[]\",:\\u0019aeE.- tfn\n\x01\x7f\xc3\xa9\xed\xa0\xf0\x9f";
+        char text[128];
+        const char *from = common[ap__rng_below(&rng, sizeof common / sizeof *common)];
+        size_t len = strlen(from);
+        memcpy(text, from, len);
+        for (uint32_t n = 1 + ap__rng_below(&rng, 3); n > 0; n--)
+            text[ap__rng_below(&rng, (uint32_t)len)] = bytes[ap__rng_below(&rng, sizeof bytes)];
+        read += check_quick(text, len - ap__rng_below(&rng, 2));
+    }
+    assert_true(read > 1000);
+}
+
+static void long_json_is_read_with_what_quick_reading_leaves(void **state)
+{
+    (void)state;
+    static const char *const last[] = {"7", "7.5", "\"\\ud83d\\ude42\"", "100000000000000000000", "oops"};
+    struct ap_buf text;
+    ap__buf_init(&text, 0);
+    for (size_t i = 0; i < sizeof last / sizeof *last; i++) {
+        json_t *value = NULL;
+        ap__buf_clear(&text);
+        ap__buf_putc(&text, '[');
+        for (int n = 0; n < 20000; n++)
+            ap__buf_printf(&text, "\"%d\",\n", n);
+        ap__buf_printf(&text, "%s]", last[i]);
+        ap_status status = ap__json_parse(text.data, text.len, "long", &value, &err);
+        assert_int_equal(status, i == 4 ? AP_E_PARSE : AP_OK);
+        assert_int_equal(json_array_size(value), i == 4 ? 0 : 20001);
+        json_decref(value);
+    }
+    assert_string_equal(err.place, "long:20001:4");
+    ap__buf_deinit(&text);
 }
 
 /* tokenizer_config.json has 10^30 for "no limit". */
@@ -315,6 +390,8 @@ static void yaml_survives_every_failing_allocation(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reading_json_quickly_is_reading_it),
+        cmocka_unit_test(long_json_is_read_with_what_quick_reading_leaves),
         cmocka_unit_test(json_members_are_read_by_type),
         cmocka_unit_test(integers_of_any_size_are_read),
         cmocka_unit_test(a_wrong_json_member_is_named_with_what_was_expected),

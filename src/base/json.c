@@ -1,15 +1,18 @@
 /* json.c - parse, read and write JSON with the place in every error.
  *
- *     text --jansson--> json_t --ap__json_str("key")--> value
+ *     text --jansson--> json_t --ap__json_str("key")--> value      (long texts: json_quick.c, if it can)
  *                                   |
  *                                   +--> "place: `key` must be a string, got an integer" */
 #include "base/json.h"
 
 #include "base/file.h"
+#include "base/json_quick.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+
+enum { LONG_TEXT = 1 << 16 }; /* bytes, from which on jansson's time is felt */
 
 /* The text with .0 behind integers of more digits than an int64 has; strings stay as they are. */
 static void widen_integers(const char *text, size_t len, struct ap_buf *out)
@@ -38,7 +41,8 @@ static void widen_integers(const char *text, size_t len, struct ap_buf *out)
 /* Python writes integers of any size ("model_max_length": 10^30 in tokenizer_config.json); they become reals. */
 static json_t *parse_wide(const char *text, size_t len, json_error_t *e)
 {
-    json_t *value = json_loadb(text, len, JSON_DECODE_ANY, e);
+    json_t *value = len >= LONG_TEXT ? ap__json_quick(text, len) : NULL;
+    value = value ? value : json_loadb(text, len, JSON_DECODE_ANY, e);
     if (value || json_error_code(e) != json_error_numeric_overflow)
         return value;
     struct ap_buf wide;
