@@ -165,7 +165,7 @@ static void check_layers(const struct fixture *f, const struct test_case *c)
     for (int32_t t = 0; t < c->T; t++)
         position[t] = t;
     struct ap_attn_run run = {0, c->T, 0, 0, 0};
-    struct ap_attn attn = {&run, NULL, 1, config->H, config->Hkv, config->Dh, ap__attention_scale(config), 0};
+    struct ap_attn attn = {&run, NULL, 1, config->H, config->Hkv, config->Dh, ap__attention_scale(config), 0, 0};
     struct ap_block_rows rows = {.T = c->T, .position = position, .Q = c->T, .attn = &attn};
     struct ap_block_acts a = {.x = x, .h1 = h, .rstd1 = rstd, .hq = h, .q_in = q, .k_in = k, .q_rstd = rstd, .k_rstd = rstd,
                               .q = q, .k = k, .v = v, .att = att, .mid = x, .h2 = h, .rstd2 = rstd, .gate = gate,

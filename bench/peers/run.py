@@ -4,7 +4,7 @@
     run.py --apprentice build/apprentice --work FOLDER [--runs 5] [--csv FILE] [workload ...]
 
     the peer: loads, warms up, waits
-    for each run:  one repeat of the peer -> ours (a fresh process, one warm-up) -> ratio of the two
+    for each run:  one repeat of the peer -> ours (a fresh process) -> ratio of the two
 
 FOLDER holds the model and the work (made by `apprentice bench --write` when it is empty).  Before the runs each peer
 is tried with several settings, once each, and keeps the fastest.  A table goes to stdout, every single run to the CSV."""
@@ -99,10 +99,14 @@ class Served:
 
 # ---- sides ----
 
+# Warm-ups of a fresh process of ours: none where a repeat takes half a minute anyway.
+WARM = {"train-chains": 0, "train-pairs": 1, "train-tiny": 5, "rollout": 0}
+
+
 def ours(workload):
     model = options.student if workload == "train-tiny" else MODEL
-    return [options.apprentice, "bench", workload, "--model", model, "--json", "--repeats", "1", "--threads",
-            str(options.threads)]
+    return [options.apprentice, "bench", workload, "--model", model, "--json", "--repeats", "1", "--warm-up",
+            str(WARM[workload]), "--threads", str(options.threads)]
 
 
 def peer(script, *more):
