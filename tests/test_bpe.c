@@ -12,21 +12,12 @@
 #include "base/text.h"
 #include "model/bpe.h"
 #include "model/bytelevel.h"
-#include "model/tokenizer.h"
+#include "tokenizer_fixture.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define DATA AP_TEST_DATA "/tokenizer/"
-
-static struct ap_tokenizer *open_at(const char *path)
-{
-    struct ap_tokenizer *tok = NULL;
-    struct ap_err err = {0};
-    if (ap__tokenizer_open(path, &tok, &err) != AP_OK)
-        fail_msg("%s: %s", err.place, err.message);
-    return tok;
-}
 
 /* ------------------------------------------------------------------ words met before */
 

@@ -16,6 +16,7 @@
 #include "model/bpe.h"
 #include "model/pretokenizer.h"
 #include "model/vocabulary.h"
+#include "tokenizer_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,15 +38,6 @@ static int remove_dir(void **state)
     char command[64];
     snprintf(command, sizeof command, "rm -r %s", scratch);
     return system(command);
-}
-
-static struct ap_tokenizer *open_at(const char *path)
-{
-    struct ap_tokenizer *tok = NULL;
-    struct ap_err err = {0};
-    if (ap__tokenizer_open(path, &tok, &err) != AP_OK)
-        fail_msg("%s: %s", err.place, err.message);
-    return tok;
 }
 
 static void print_ids(const char *what, const int32_t *id, size_t n)

@@ -1,8 +1,7 @@
 /* cpu_gemm.c - dense matrix products for the optimizer: OpenBLAS underneath, our own division of labour.
  *
  * Each thread multiplies its own slice of the result with a serial sgemm: for
- * the shapes of small models this is faster than OpenBLAS's own threads.
- */
+ * the shapes of small models this is faster than OpenBLAS's own threads. */
 #include "tensor/cpu.h"
 
 #include <cblas.h>

@@ -132,13 +132,13 @@ static void decoded_columns_pack(struct block *b, const struct ap_matrix *m, int
     }
 }
 
-/* Panels of n rows, from number k on: each (K, AP_PANEL), the last perhaps (K, AP_LANES). Returns n in whole lanes. */
-static int32_t pack(struct block *b, const struct side *s, int32_t r, int32_t n, int32_t k, int32_t K, float scale)
+/* Panels of n rows, from number k on: each (K, AP_PANEL), the last perhaps (K, AP_LANES). */
+static void pack(struct block *b, const struct side *s, int32_t r, int32_t n, int32_t k, int32_t K, float scale)
 {
     int32_t padded = (n + AP_LANES - 1) / AP_LANES * AP_LANES;
     if (s->by_columns && s->matrix.dtype != AP_F32) {
         decoded_columns_pack(b, &s->matrix, r, n, k, K, padded, scale);
-        return padded;
+        return;
     }
     for (int32_t i = 0; i < padded; i += AP_LANES) {
         int32_t panel = i / AP_PANEL * AP_PANEL, width = min32(AP_PANEL, padded - panel), count = min32(AP_LANES, n - i), ld;
@@ -150,7 +150,6 @@ static int32_t pack(struct block *b, const struct side *s, int32_t r, int32_t n,
         const float *row = rows_get(b->rows, &s->matrix, r + i, count, k, K, &ld);
         lanes_pack(dst, width, row, ld, count, K, scale);
     }
-    return padded;
 }
 
 /* ---- results ---- */
