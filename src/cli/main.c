@@ -7,6 +7,7 @@
 #include "base/progress.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/environment.h"
 #include "cli/functions.h"
 
 #include <errno.h>
@@ -123,26 +124,10 @@ static void fill_standard_streams(void)
         close(fd);
 }
 
-/* Idle OpenMP threads spin by default, which beside another busy program makes a step many times slower
- * (docs/SPEED.md, operations, attempt 14).  libgomp reads its settings before main, so a user without
- * settings of their own gets a program that was started once more, with a short spin. */
-static void spin_briefly(char **argv)
-{
-    if (getenv("GOMP_SPINCOUNT") != NULL || getenv("OMP_WAIT_POLICY") != NULL ||
-        setenv("GOMP_SPINCOUNT", "1000", 1) != 0)
-        return;
-    char self[4096];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (n <= 0)
-        return;
-    self[n] = '\0';
-    (void)execv(self, argv); /* where that is not possible, we go on as we are */
-}
-
 int main(int argc, char **argv)
 {
     fill_standard_streams();
-    spin_briefly(argv);
+    ap__environment_settle(argv);
     signal(SIGPIPE, SIG_IGN); /* a closed pipe is a write error, reported below */
     ap__interrupt_install();
     int rc = with_plugins(argc, argv);

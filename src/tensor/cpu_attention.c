@@ -172,14 +172,15 @@ static void window_mask(float *S, const struct ap_stream *stream, const int32_t 
 
 struct forward {
     const struct ap_plan *plan;
-    int32_t position[AP_ITEM_ROWS]; /* only with a window */
     const float *k, *v; /* the first row of the key/value head */
     size_t ld;          /* between rows */
-    float Q[AP_ITEM_NUMBERS], O[AP_ITEM_NUMBERS]; /* (rows, width) */
-    float max[AP_ITEM_ROWS], sum[AP_ITEM_ROWS * AP_LANES]; /* sums per lane */
-    float Kt[AP_ITEM_NUMBERS]; /* (Dh, AP_KEYS) */
-    float V[AP_ITEM_NUMBERS];  /* (AP_KEYS, width) */
-    float S[GROUP * AP_KEYS];
+    int32_t position[AP_ITEM_ROWS]; /* only with a window */
+    float max[AP_ITEM_ROWS];
+    AP_ALIGNED float sum[AP_ITEM_ROWS * AP_LANES]; /* per lane */
+    AP_ALIGNED float Q[AP_ITEM_NUMBERS], O[AP_ITEM_NUMBERS]; /* (rows, width) */
+    AP_ALIGNED float Kt[AP_ITEM_NUMBERS]; /* (Dh, AP_KEYS) */
+    AP_ALIGNED float V[AP_ITEM_NUMBERS];  /* (AP_KEYS, width) */
+    AP_ALIGNED float S[GROUP * AP_KEYS];
 };
 
 /* Turn the scores of one row into powers relative to the new maximum; O and sum follow it. */
@@ -313,15 +314,15 @@ struct head_grad {
 
 struct backward {
     const struct ap_plan *plan;
-    int32_t position[AP_ITEM_ROWS]; /* only with a window */
     const float *k, *v;
     size_t ld;
     struct head_grad grad;
-    float Q[AP_ITEM_NUMBERS], dO[AP_ITEM_NUMBERS], dQ[AP_ITEM_NUMBERS]; /* (rows, width) */
-    float lse[AP_ITEM_ROWS], delta[AP_ITEM_ROWS];                       /* lse to base 2 */
-    float Kt[AP_ITEM_NUMBERS], Vt[AP_ITEM_NUMBERS];                     /* (Dh, AP_KEYS) */
-    float K[AP_ITEM_NUMBERS], dK[AP_ITEM_NUMBERS], dV[AP_ITEM_NUMBERS]; /* (AP_KEYS, width) */
-    float P[GROUP * AP_KEYS], dS[GROUP * AP_KEYS];
+    int32_t position[AP_ITEM_ROWS];               /* only with a window */
+    float lse[AP_ITEM_ROWS], delta[AP_ITEM_ROWS]; /* lse to base 2 */
+    AP_ALIGNED float Q[AP_ITEM_NUMBERS], dO[AP_ITEM_NUMBERS], dQ[AP_ITEM_NUMBERS]; /* (rows, width) */
+    AP_ALIGNED float Kt[AP_ITEM_NUMBERS], Vt[AP_ITEM_NUMBERS];                     /* (Dh, AP_KEYS) */
+    AP_ALIGNED float K[AP_ITEM_NUMBERS], dK[AP_ITEM_NUMBERS], dV[AP_ITEM_NUMBERS]; /* (AP_KEYS, width) */
+    AP_ALIGNED float P[GROUP * AP_KEYS], dS[GROUP * AP_KEYS];
 };
 
 /* P = 2^(S - lse) in place, dS = P (dP - delta) in place. */
@@ -330,7 +331,7 @@ static void rows_softmax_d(float *restrict P, float *restrict dS, const float *l
 {
     for (int32_t i = 0; i < rows; i++) {
         float *restrict p = P + i * AP_KEYS, *restrict d = dS + i * AP_KEYS, shift = lse[i], mean = delta[i];
-for (int32_t c = 0; c < padded; c += AP_LANES) {
+        for (int32_t c = 0; c < padded; c += AP_LANES) {
             ap_vec power = ap__vec_exp2(ap__vec_load(p + c) - shift);
             ap__vec_store(p + c, power);
             ap__vec_store(d + c, power * (ap__vec_load(d + c) - mean));

@@ -46,7 +46,8 @@ struct job {
 };
 
 struct block {
-    float packed[PACKED_MOST * DEPTH], streamed[STREAMED * APART], rows[AP_LANES * APART], out[STREAMED * PACKED_MOST];
+    AP_ALIGNED float packed[PACKED_MOST * DEPTH], streamed[STREAMED * APART];
+    AP_ALIGNED float rows[AP_LANES * APART], out[STREAMED * PACKED_MOST];
 };
 
 static int32_t min32(int32_t a, int32_t b)

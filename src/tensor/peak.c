@@ -4,6 +4,7 @@
 #include "base/progress.h"
 
 #include <cblas.h>
+#include <string.h>
 
 static double best_product(const float *A, const float *B, float *C, int n, double seconds)
 {
@@ -28,4 +29,17 @@ double ap__peak_sgemm(double seconds)
     double best = best_product(block, block + (size_t)N * N, block + 2 * (size_t)N * N, N, seconds);
     ap__free(block);
     return best;
+}
+
+const char *ap__blas_better_kernels(void)
+{
+#if defined(__x86_64__)
+    if (strcmp(openblas_get_corename(), "Prescott") != 0) /* of 2004 */
+        return NULL;
+    if (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+        return "SkylakeX";
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return "Haswell";
+#endif
+    return NULL;
 }

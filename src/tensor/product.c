@@ -7,6 +7,17 @@
  * the registers of the innermost loop. */
 #include "tensor/product.h"
 
+#include <stddef.h>
+
+/* Left alone, gcc turns these pointers into one and an offset per row, for which there are not enough registers. */
+#define AP_ADVANCE(pointer, step)                                                                                  \
+    do {                                                                                                           \
+        (pointer) += (step);                                                                                       \
+        __asm__("" : "+r"(pointer));                                                                               \
+    } while (0)
+
+/* Every third row has a pointer: it reaches the next two with the one distance of rows, as an address takes the
+ * index once or twice. */
 AP_INLINE void tile(const int32_t rows, const int32_t vectors, float *restrict C, const float *restrict A,
                     const float *restrict B, const struct ap_product *p, int32_t step_m, const int32_t step_k)
 {
@@ -16,15 +27,23 @@ AP_INLINE void tile(const int32_t rows, const int32_t vectors, float *restrict C
 #pragma GCC unroll 2
         for (int32_t v = 0; v < vectors; v++)
             sum[m][v] = p->accumulate ? ap__vec_load(C + m * p->ldc + v * AP_LANES) : (ap_vec){0};
+    const ptrdiff_t step = step_m;
+    const float *third[(AP_TILE + 2) / 3]; /* rows 0, 3, 6, 9 */
+#pragma GCC unroll 4
+    for (int32_t i = 0; i < (rows + 2) / 3; i++)
+        third[i] = A + 3 * i * step;
     for (int32_t k = 0; k < p->K; k++) {
         ap_vec b0 = ap__vec_load(B), b1 = vectors > 1 ? ap__vec_load(B + AP_LANES) : b0;
 #pragma GCC unroll 16
         for (int32_t m = 0; m < rows; m++) {
-            sum[m][0] += A[m * step_m] * b0;
+            float a = third[m / 3][m % 3 * step];
+            sum[m][0] += a * b0;
             if (vectors > 1)
-                sum[m][1] += A[m * step_m] * b1;
+                sum[m][1] += a * b1;
         }
-        A += step_k;
+#pragma GCC unroll 4
+        for (int32_t i = 0; i < (rows + 2) / 3; i++)
+            AP_ADVANCE(third[i], step_k);
         B += p->ldb;
     }
 #pragma GCC unroll 16

@@ -22,6 +22,9 @@
 #define AP_LOG2E 1.44269504088896341f
 #define AP_LN2 0.693147180559945309f
 
+/* Of buffers that vectors are read from: none of them lies in two lines of the cache. */
+#define AP_ALIGNED _Alignas(64)
+
 #define AP_INLINE static inline __attribute__((always_inline))
 
 typedef float ap_vec __attribute__((vector_size(AP_LANES * 4)));
@@ -107,9 +110,11 @@ AP_INLINE void ap__vec_transpose(ap_vec x[AP_LANES])
 }
 
 /* 2^x = 2^n 2^f with n the nearest integer, |f| <= 1/2.  2^f by a polynomial of
- * degree 6 through Chebyshev nodes (error 5e-9, so 1e-7 with rounding).  Below
- * 2^-126.5 the result is 0, above 2^127 it is 2^127; NaN stays NaN. */
-#define AP_EXP2_MIN -127.0f /* its power of 2 has the bits of 0 */
+ * degree 6 through Chebyshev nodes (error 5e-9, so 1e-7 with rounding).  Up to
+ * 2^-64 the result is 0, above 2^127 it is 2^127; NaN stays NaN.  Powers are parts
+ * of a sum of 1 here, so those are nothing; but a gradient times one of them would
+ * be a subnormal number, and some processors take a hundred cycles for each. */
+#define AP_EXP2_MIN -64.0f
 #define AP_EXP2_MAX 127.0f
 #define AP_EXP2_MAGIC 12582912.0f /* 1.5 * 2^23: adding it rounds to an integer */
 #define AP_EXP2_BITS (127u - 0x4b400000u) /* from the bits of that sum to a biased exponent */
@@ -128,7 +133,7 @@ AP_INLINE float ap__exp2(float x)
     memcpy(&bits, &t, sizeof bits);
     bits = (bits + AP_EXP2_BITS) << 23;
     memcpy(&power, &bits, sizeof power);
-    return AP_EXP2_POLY(f) * power;
+    return AP_EXP2_POLY(f) * (y > AP_EXP2_MIN ? power : 0.0f);
 }
 
 /* The same for x <= AP_EXP2_MAX. */
@@ -136,7 +141,8 @@ AP_INLINE ap_vec ap__vec_exp2(ap_vec x)
 {
     x = ap__vec_max(AP_EXP2_MIN - (ap_vec){0}, x);
     ap_vec t = x + AP_EXP2_MAGIC, f = x - (t - AP_EXP2_MAGIC);
-    return AP_EXP2_POLY(f) * (ap_vec)(((ap_uvec)t + AP_EXP2_BITS) << 23);
+    ap_uvec power = ((ap_uvec)t + AP_EXP2_BITS) << 23;
+    return AP_EXP2_POLY(f) * (ap_vec)(power & (ap_uvec)(x > AP_EXP2_MIN));
 }
 
 #endif

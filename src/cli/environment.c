@@ -1,0 +1,51 @@
+/* environment.c - see environment.h. */
+#include "cli/environment.h"
+
+#include "base/progress.h"
+#include "tensor/peak.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Threads that can run at this moment on the whole machine, this one included; 0 when the system does not say. */
+static int running_now(void)
+{
+    int n = 0;
+    char line[256];
+    FILE *file = fopen("/proc/stat", "re");
+    while (file && n == 0 && fgets(line, sizeof line, file))
+        (void)sscanf(line, "procs_running %d", &n);
+    if (file)
+        fclose(file);
+    return n;
+}
+
+static bool is_set(const char *name) { return getenv(name) != NULL; }
+
+/* Idle OpenMP threads spin by default, which beside another busy program makes a step many times slower; sleeping at
+ * once makes it a tenth slower on a quiet machine (docs/SPEED.md, operations, attempt 14). */
+static bool settle_spinning(void)
+{
+    if (is_set("GOMP_SPINCOUNT") || is_set("OMP_WAIT_POLICY"))
+        return false;
+    return setenv("GOMP_SPINCOUNT", running_now() == 1 ? "10000" : "1000", 1) == 0;
+}
+
+/* An OpenBLAS older than the processor takes the kernels of the oldest there are. */
+static bool settle_kernels(void)
+{
+    const char *kernels = ap__blas_better_kernels();
+    return kernels && !is_set("OPENBLAS_CORETYPE") && setenv("OPENBLAS_CORETYPE", kernels, 1) == 0;
+}
+
+void ap__environment_settle(char **argv)
+{
+    bool spinning = settle_spinning(), kernels = settle_kernels();
+    char self[4096];
+    ssize_t n = spinning || kernels ? readlink("/proc/self/exe", self, sizeof self - 1) : 0;
+    if (n <= 0)
+        return;
+    self[n] = '\0';
+    (void)execv(self, argv);
+}
