@@ -39,8 +39,16 @@ static bool settle_kernels(void)
     return kernels && !is_set("OPENBLAS_CORETYPE") && setenv("OPENBLAS_CORETYPE", kernels, 1) == 0;
 }
 
+/* libgomp has bound this thread to one processor by now, and a program started by it would know no other. */
+static bool is_bound(void)
+{
+    return is_set("OMP_PROC_BIND") || is_set("OMP_PLACES") || is_set("GOMP_CPU_AFFINITY");
+}
+
 void ap__environment_settle(char **argv)
 {
+    if (is_bound())
+        return;
     bool spinning = settle_spinning(), kernels = settle_kernels();
     char self[4096];
     ssize_t n = spinning || kernels ? readlink("/proc/self/exe", self, sizeof self - 1) : 0;
