@@ -14,6 +14,7 @@ import peer
 args = peer.arguments(__doc__.split("\n")[0], (["--script"], {"required": True}),
                       (["--micro-batch"], {"type": int, "default": 512, "help": "tokens per pass (n_ubatch)"}),
                       (["--unified"], {"action": "store_true", "help": "one key/value buffer for all sequences"}),
+                      (["--no-flash"], {"action": "store_true", "help": "attention as plain products"}),
                       (["--cache"], {"default": "f16", "choices": ["f16", "f32"], "help": "type of keys and values"}))
 peer.quiet()
 
@@ -41,6 +42,8 @@ context_params.n_batch = max(2048, chains * (1 + max((len(r[0]) for r in results
 context_params.n_ubatch = args.micro_batch
 context_params.n_threads = context_params.n_threads_batch = args.threads
 context_params.kv_unified = args.unified
+if args.no_flash:
+    context_params.flash_attn_type = llama.LLAMA_FLASH_ATTN_TYPE_DISABLED
 context_params.type_k = context_params.type_v = 0 if args.cache == "f32" else 1
 context = llama.llama_init_from_model(model, context_params)
 assert context, "no context"
@@ -128,4 +131,4 @@ def rollout(first, seed):
 first = []
 peer.measure(args, lambda: rollout(first, 1),
              lambda seconds, cpu: peer.report("rollout", chains, seconds, cpu, first, micro_batch=args.micro_batch,
-                                              unified=args.unified, cache=args.cache))
+                                              unified=args.unified, no_flash=args.no_flash, cache=args.cache))

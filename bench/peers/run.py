@@ -128,7 +128,7 @@ def generate(_, settings):
 
 
 BATCHES = [["--batch", str(b)] for b in (1, 2, 4, 8, 16)]
-CACHES = [["--micro-batch", b, *u] for b in ("512", "2048") for u in ([], ["--unified"])]
+CACHES = [["--micro-batch", b, *u, *f] for b in ("512", "2048") for u in ([], ["--unified"]) for f in ([], ["--no-flash"])]
 PEERS = {"train-chains": [("trl", trl, BATCHES)], "train-pairs": [("trl", trl, BATCHES[:4])],
          "train-tiny": [("trl", trl, BATCHES)],
          "rollout": [("llama.cpp", llama_cpp, CACHES), ("transformers", generate, [[]])]}
