@@ -251,7 +251,7 @@ static void bench_prefill(int32_t len, int32_t H, int32_t Hkv, int32_t Dh)
 
 struct rest {
     int32_t T, D, F, V;
-    float *x, *y, *z, *w, *rstd, *logp;
+    float *x, *y, *z, *w, *rstd, *logp, *lse;
     int32_t *position, *token;
     struct ap_matrix W;
     struct ap_arena scratch;
@@ -292,14 +292,14 @@ static void call_logprobs(void *ctx)
 {
     struct rest *r = ctx;
     struct ap_err err;
-    if (op->logprobs(r->logp, r->x, &r->W, r->position, r->token, r->T, &r->scratch, &err) != AP_OK)
+    if (op->logprobs(r->logp, r->lse, r->x, &r->W, r->position, r->token, r->T, &r->scratch, &err) != AP_OK)
         exit(1);
 }
 static void call_logprobs_d(void *ctx)
 {
     struct rest *r = ctx;
     struct ap_err err;
-    if (op->logprobs_d(r->z, r->y, r->logp, r->x, &r->W, r->position, r->token, r->T, &r->scratch, &err) != AP_OK)
+    if (op->logprobs_d(r->z, r->y, r->logp, r->lse, r->x, &r->W, r->position, r->token, r->T, &r->scratch, &err) != AP_OK)
         exit(1);
 }
 static void call_adamw(void *ctx)
@@ -326,7 +326,8 @@ static void bench_rest(int32_t T, int32_t D, int32_t F, int32_t V)
     struct ap_arena_mark mark = ap__arena_mark(&arena);
     size_t n = (size_t)T * (size_t)F + (size_t)V * (size_t)D;
     struct rest r = {T, D, F, V, .x = numbers(n), .y = numbers(n), .z = numbers(n), .w = numbers(n), .rstd = numbers(n),
-                     .logp = numbers((size_t)T), .position = take((size_t)T, 4), .token = take((size_t)T, 4)};
+                     .logp = numbers((size_t)T), .lse = numbers((size_t)T), .position = take((size_t)T, 4),
+                     .token = take((size_t)T, 4)};
     char shape[64];
     double rows = 4.0 * T * D, wide = 4.0 * T * F, project = 2.0 * T * D * V;
     r.W = (struct ap_matrix){AP_F32, V, D, numbers((size_t)V * (size_t)D)};

@@ -306,7 +306,7 @@ static void check_logprobs(int32_t T, int32_t D, int32_t V, int32_t N, enum ap_d
 {
     size_t nh = (size_t)(T * D), nw = (size_t)(V * D);
     float *h = numbers(nh, rng, 1), *W = numbers(nw, rng, 0.5), *dlogp = numbers((size_t)N, rng, 1);
-    float *logp = numbers((size_t)N, rng, 1), *dh = calloc(nh, sizeof *dh), *dW = calloc(nw, sizeof *dW);
+    float *logp = numbers((size_t)N, rng, 1), *lse = numbers((size_t)N, rng, 1), *dh = calloc(nh, sizeof *dh), *dW = calloc(nw, sizeof *dW);
     int32_t *row = malloc((size_t)(N + 1) * sizeof *row), *token = malloc((size_t)(N + 1) * sizeof *token);
     uint8_t *stored = malloc(nw * ap__dtype_size(dtype));
     struct ap_arena arena;
@@ -314,24 +314,25 @@ static void check_logprobs(int32_t T, int32_t D, int32_t V, int32_t N, enum ap_d
     for (int32_t i = 0; i < N; i++) { /* unsorted, with repeats */
         row[i] = (int32_t)ap__rng_below(rng, (uint32_t)T);
         token[i] = (int32_t)ap__rng_below(rng, (uint32_t)V);
+        dlogp[i] = i % 5 == 3 ? 0 : dlogp[i]; /* a target that nothing depends on */
     }
     ap__dtype_from_f32(stored, W, dtype, nw);
     ap__dtype_to_f32(W, stored, dtype, nw);
     struct loss_case c = {T, D, V, N, widened(h, nh), widened(W, nw), widened(dlogp, (size_t)N), row, token};
     struct ap_matrix matrix = {dtype, V, D, stored};
     ap__arena_init(&arena, 0);
-    assert_int_equal(op->logprobs(logp, h, &matrix, row, token, N, &arena, &err), AP_OK);
+    assert_int_equal(op->logprobs(logp, lse, h, &matrix, row, token, N, &arena, &err), AP_OK);
     for (int32_t i = 0; i < N; i += 1 + N / 50)
         assert_near((double)logp[i], target_logp(&c, i), 5e-6, "logp", (size_t)i);
-    assert_int_equal(op->logprobs_d(dh, dW, dlogp, h, &matrix, row, token, N, &arena, &err), AP_OK);
+    assert_int_equal(op->logprobs_d(dh, dW, dlogp, lse, h, &matrix, row, token, N, &arena, &err), AP_OK);
     check_gradient(logprobs_loss, &c, c.h, dh, nh, 1 + nh / 11, 5e-5, "dh");
     check_gradient(logprobs_loss, &c, c.W, dW, nw, 1 + nw / 11, 5e-5, "dW");
     float *again = calloc(nh, sizeof *again); /* without dW: the same dh */
-    assert_int_equal(op->logprobs_d(again, NULL, dlogp, h, &matrix, row, token, N, &arena, &err), AP_OK);
+    assert_int_equal(op->logprobs_d(again, NULL, dlogp, lse, h, &matrix, row, token, N, &arena, &err), AP_OK);
     assert_memory_equal(again, dh, nh * sizeof *dh);
     assert_int_equal(arena.used, 0);
     ap__arena_deinit(&arena);
-    free(h), free(W), free(dlogp), free(logp), free(dh), free(dW), free(row), free(token), free(stored), free(again);
+    free(h), free(W), free(dlogp), free(logp), free(lse), free(dh), free(dW), free(row), free(token), free(stored), free(again);
     free(c.h), free(c.W), free(c.dlogp);
 }
 
@@ -343,6 +344,7 @@ static void logprobs_and_their_gradient_equal_the_reference(void **state)
     check_logprobs(5, 16, 33, 12, AP_F32, &rng);
     check_logprobs(40, 24, 61, 700, AP_F32, &rng); /* more targets than a chunk */
     check_logprobs(3, 8, 5000, 4, AP_F32, &rng);
+    check_logprobs(20, 8, 2049, 30, AP_F32, &rng); /* three blocks of words */
     check_logprobs(9, 48, 37, 20, AP_BF16, &rng);
     check_logprobs(9, 48, 37, 20, AP_F16, &rng);
     check_logprobs(4, 8, 9, 0, AP_F32, &rng);
@@ -357,8 +359,8 @@ static void logprobs_report_missing_memory(void **state)
     struct ap_arena arena;
     struct ap_err err;
     ap__arena_init(&arena, 20);
-    assert_int_equal(op->logprobs(logp, h, &matrix, row, token, 1, &arena, &err), AP_E_MEMORY);
-    assert_int_equal(op->logprobs_d(dh, NULL, d, h, &matrix, row, token, 1, &arena, &err), AP_E_MEMORY);
+    assert_int_equal(op->logprobs(logp, NULL, h, &matrix, row, token, 1, &arena, &err), AP_E_MEMORY);
+    assert_int_equal(op->logprobs_d(dh, NULL, d, logp, h, &matrix, row, token, 1, &arena, &err), AP_E_MEMORY);
     assert_int_equal(arena.used, 0);
     ap__arena_deinit(&arena);
 }

@@ -254,8 +254,8 @@ static uint64_t all_operations(struct ap_arena *arena)
     op->rmsnorm_d(z, dW, m, x, W, rstd, T, D);
     op->linear_dw(dW, x, z, T, D, D, 1);
     op->swiglu_d(y, m, x, z, y, T * D);
-    assert_int_equal(op->logprobs(rstd, z, &matrix, position, token, T, arena, &err), AP_OK);
-    assert_int_equal(op->logprobs_d(y, dW, rstd, z, &matrix, position, token, T, arena, &err), AP_OK);
+    assert_int_equal(op->logprobs(rstd, k, z, &matrix, position, token, T, arena, &err), AP_OK);
+    assert_int_equal(op->logprobs_d(y, dW, rstd, k, z, &matrix, position, token, T, arena, &err), AP_OK);
     op->embedding_d(dW, y, token, T, D);
     op->adamw(x, m, lse, y, T * H, &opt, 1); /* lse stands in for squares: positive */
     assert_int_equal(op->muon(W, m, dW, V, D, 0.1f, 0.9f, 0, 1, arena, &err), AP_OK);

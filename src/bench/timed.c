@@ -141,21 +141,21 @@ static void embedding(float *y, const int32_t *token, const struct ap_matrix *E,
     note("embedding", 0, 0, start, 0);
 }
 
-static ap_status logprobs(float *logp, const float *h, const struct ap_matrix *W, const int32_t *row,
+static ap_status logprobs(float *logp, float *lse, const float *h, const struct ap_matrix *W, const int32_t *row,
                           const int32_t *token, int32_t N, struct ap_arena *scratch, struct ap_err *err)
 {
     double start = ap__now();
-    ap_status status = base->logprobs(logp, h, W, row, token, N, scratch, err);
+    ap_status status = base->logprobs(logp, lse, h, W, row, token, N, scratch, err);
     note("logprobs", W->rows, W->cols, start, product(N, W->rows, W->cols));
     return status;
 }
 
-static ap_status logprobs_d(float *dh, float *dW, const float *dlogp, const float *h, const struct ap_matrix *W,
-                            const int32_t *row, const int32_t *token, int32_t N, struct ap_arena *scratch,
-                            struct ap_err *err)
+static ap_status logprobs_d(float *dh, float *dW, const float *dlogp, const float *lse, const float *h,
+                            const struct ap_matrix *W, const int32_t *row, const int32_t *token, int32_t N,
+                            struct ap_arena *scratch, struct ap_err *err)
 {
     double start = ap__now();
-    ap_status status = base->logprobs_d(dh, dW, dlogp, h, W, row, token, N, scratch, err);
+    ap_status status = base->logprobs_d(dh, dW, dlogp, lse, h, W, row, token, N, scratch, err);
     note("logprobs_d", W->rows, W->cols, start, ((dh != NULL) + (dW != NULL)) * product(N, W->rows, W->cols));
     return status;
 }

@@ -280,6 +280,7 @@ ap_status ap__activations_make(const struct ap_model *m, const struct ap_pack *p
     a->x = x;
     a->h = take(&t, (int64_t)a->last.Q * c->D);
     a->rstd = take(&t, a->last.Q);
+    a->lse = keep ? take(&t, pack->N) : NULL;
     *out = a;
     return taken(&t, T, err);
 }

@@ -31,6 +31,7 @@ struct ap_activations {
     bool is_trunk;
     int32_t *target;     /* (N,) row of h that predicts each target */
     float *x, *h, *rstd; /* (Q, D) after the last block, (Q, D) normed, (Q,) */
+    float *lse;          /* (N,) with keep: log of the sum of e^logit where each target is predicted */
 };
 
 struct ap_activations_how {

@@ -9,8 +9,8 @@
 
 /* The program itself, the BLAS library's and each thread's buffers. */
 #define PROCESS_BYTES ((int64_t)64 << 20)
-/* Logits of one chunk of targets (cpu_loss.c), and rows of a session's forward pass (session.c). */
-enum { LOSS_TARGETS = 512, LOSS_NUMBERS = 16 << 20, SESSION_ROWS = 512 };
+/* Targets and words whose logits exist at a time (cpu_loss.c), and rows of a session's forward pass (session.c). */
+enum { LOSS_TARGETS = 512, LOSS_WORDS = 1024, SESSION_ROWS = 512 };
 static const int64_t F = sizeof(float);
 
 static int64_t min64(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -69,8 +69,7 @@ static int64_t scratch_width(const struct ap_config *c, int32_t rank)
 /* Gathered rows and logits of a chunk of the loss. */
 static int64_t loss_bytes(const struct ap_config *c, int64_t tokens, bool backward)
 {
-    int64_t targets = min64(min64(tokens, LOSS_TARGETS), 1 + LOSS_NUMBERS / c->V);
-    return targets * (c->V + (backward ? 2 : 1) * (int64_t)c->D) * F;
+    return min64(tokens, LOSS_TARGETS) * (min64(c->V, LOSS_WORDS) + (backward ? 2 : 1) * (int64_t)c->D) * F;
 }
 
 static int64_t activation_bytes(const struct ap_config *c, const struct ap_memory_plan *plan)

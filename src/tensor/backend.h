@@ -91,15 +91,15 @@ struct ap_backend {
     /* dE (V,D) += */
     void (*embedding_d)(float *dE, const float *dy, const int32_t *token, int32_t T, int32_t D);
 
-    /* logp[i] = log softmax(h[row[i]] W^T)[token[i]] for i < N, in chunks, never all logits at once.
-     * When dlogp != NULL also dh[row[i]] += d and dW += (dW may be NULL): a fused backward that
-     * recomputes the chunk's logits.  Deterministic: rows of equal `row` may repeat (a parent with several
-     * children) and need not be sorted. h (T,D). */
-    ap_status (*logprobs)(float *logp, const float *h, const struct ap_matrix *W, const int32_t *row,
+    /* logp[i] = log softmax(h[row[i]] W^T)[token[i]] for i < N; lse[i] (NULL: not wanted) the log of the sum of e^logit.
+     * h (T,D).  Logits exist only for some targets and a part of the vocabulary at a time. */
+    ap_status (*logprobs)(float *logp, float *lse, const float *h, const struct ap_matrix *W, const int32_t *row,
                           const int32_t *token, int32_t N, struct ap_arena *scratch, struct ap_err *err);
-    ap_status (*logprobs_d)(float *dh, float *dW, const float *dlogp, const float *h, const struct ap_matrix *W,
-                            const int32_t *row, const int32_t *token, int32_t N, struct ap_arena *scratch,
-                            struct ap_err *err);
+    /* dh[row[i]] += and dW += (dW may be NULL), given lse; logits are computed again, but not for targets whose dlogp
+     * is 0.  Deterministic: rows of equal `row` may repeat (a parent with several children) and need not be sorted. */
+    ap_status (*logprobs_d)(float *dh, float *dW, const float *dlogp, const float *lse, const float *h,
+                            const struct ap_matrix *W, const int32_t *row, const int32_t *token, int32_t N,
+                            struct ap_arena *scratch, struct ap_err *err);
 
     /* y += a * x, n elements. */
     void (*axpy)(float *y, const float *x, float a, int64_t n);

@@ -37,6 +37,11 @@ void ap__scratch_free(struct ap_scratch *scratch);
 
 void ap__cpu_linear(float *y, const float *x, const struct ap_matrix *W, int32_t T, bool accumulate, float scale);
 void ap__cpu_linear_dx(float *dx, const float *dy, const struct ap_matrix *W, int32_t T, float scale);
+/* The same with rows [first, first+O) of W alone: y, dy (T, O). */
+void ap__cpu_linear_rows(float *y, const float *x, const struct ap_matrix *W, int32_t first, int32_t O, int32_t T,
+                         bool accumulate, float scale);
+void ap__cpu_linear_rows_dx(float *dx, const float *dy, const struct ap_matrix *W, int32_t first, int32_t O, int32_t T,
+                            float scale);
 void ap__cpu_linear_dw(float *dW, const float *dy, const float *x, int32_t T, int32_t O, int32_t I, float scale);
 
 void ap__cpu_bias(float *y, const float *b, int32_t T, int32_t O);
@@ -63,11 +68,11 @@ void ap__cpu_attention_d(float *dq, float *dk, float *dv, const float *dout, con
                          const float *q, const float *k, const float *v, const struct ap_attn *attn);
 void ap__cpu_attention_release(void);
 
-ap_status ap__cpu_logprobs(float *logp, const float *h, const struct ap_matrix *W, const int32_t *row,
+ap_status ap__cpu_logprobs(float *logp, float *lse, const float *h, const struct ap_matrix *W, const int32_t *row,
                            const int32_t *token, int32_t N, struct ap_arena *scratch, struct ap_err *err);
-ap_status ap__cpu_logprobs_d(float *dh, float *dW, const float *dlogp, const float *h, const struct ap_matrix *W,
-                             const int32_t *row, const int32_t *token, int32_t N, struct ap_arena *scratch,
-                             struct ap_err *err);
+ap_status ap__cpu_logprobs_d(float *dh, float *dW, const float *dlogp, const float *lse, const float *h,
+                             const struct ap_matrix *W, const int32_t *row, const int32_t *token, int32_t N,
+                             struct ap_arena *scratch, struct ap_err *err);
 
 void ap__cpu_adamw(float *w, float *m, float *v, const float *g, int64_t n, const struct ap_adamw *opt, float g_scale);
 ap_status ap__cpu_muon(float *w, float *momentum, const float *g, int32_t rows, int32_t cols, float lr, float mu,

@@ -29,10 +29,12 @@ _Static_assert(DEPTH % 256 == 0, "a block of k is a whole number of the longest 
 _Static_assert(PACKED % AP_PANEL == 0, "a packed block is whole panels");
 _Static_assert(STREAMED % AP_LANES == 0, "a streamed block is transposed in whole squares");
 
-/* Rows of C's one side: element (r, k) is number k of row r of a matrix, or, by columns, number r of row k. */
+/* Rows of C's one side: element (r, k) is number k of row r of a matrix, or, by columns, number r of row k; its rows
+ * are counted from `first` on. */
 struct side {
     struct ap_matrix matrix;
     bool by_columns;
+    int32_t first;
 };
 
 struct job {
@@ -136,6 +138,7 @@ static void decoded_columns_pack(struct block *b, const struct ap_matrix *m, int
 /* Panels of n rows, from number k on: each (K, AP_PANEL), the last perhaps (K, AP_LANES). */
 static void pack(struct block *b, const struct side *s, int32_t r, int32_t n, int32_t k, int32_t K, float scale)
 {
+    *(s->by_columns ? &k : &r) += s->first;
     int32_t padded = (n + AP_LANES - 1) / AP_LANES * AP_LANES;
     if (s->by_columns && s->matrix.dtype != AP_F32) {
         decoded_columns_pack(b, &s->matrix, r, n, k, K, padded, scale);
@@ -206,8 +209,9 @@ static void streamed_block(const struct job *j, struct block *b, int32_t m, int3
 {
     int32_t lda, padded = (n + AP_LANES - 1) / AP_LANES * AP_LANES;
     bool add = j->accumulate || k > 0;
-    const float *A = j->streamed.by_columns ? columns_get(b->streamed, &j->streamed.matrix, m, rows, k, K, &lda)
-                                            : rows_get(b->streamed, &j->streamed.matrix, m, rows, k, K, &lda);
+    const struct side *s = &j->streamed;
+    const float *A = s->by_columns ? columns_get(b->streamed, &s->matrix, m, rows, s->first + k, K, &lda)
+                                   : rows_get(b->streamed, &s->matrix, s->first + m, rows, k, K, &lda);
     for (int32_t c = 0; c < padded; c += AP_PANEL) {
         int32_t width = min32(AP_PANEL, padded - c);
         bool direct = !j->transposed && c + width <= n;
@@ -262,7 +266,7 @@ static void run(const struct job *j, int32_t M, int32_t N)
 
 static struct side rows_of(const float *x, int32_t rows, int32_t cols)
 {
-    return (struct side){{AP_F32, rows, cols, x}, false};
+    return (struct side){{AP_F32, rows, cols, x}, false, 0};
 }
 
 static void gemv(float *y, const float *x, const struct ap_matrix *W, int32_t T, bool accumulate, float scale)
@@ -277,19 +281,30 @@ static void gemv(float *y, const float *x, const struct ap_matrix *W, int32_t T,
 
 void ap__cpu_linear(float *y, const float *x, const struct ap_matrix *W, int32_t T, bool accumulate, float scale)
 {
-    if (ap__cpu_gemv_pays(W, T)) {
+    if (ap__cpu_gemv_pays(W, T))
         gemv(y, x, W, T, accumulate, scale);
-        return;
-    }
-    struct side input = rows_of(x, T, W->cols), weights = {*W, false};
-    bool few = T < W->rows && T <= 2 * PACKED;
-    struct job j = {few ? weights : input, few ? input : weights, W->cols, y, (size_t)W->rows, few, accumulate, scale};
-    run(&j, few ? W->rows : T, few ? T : W->rows);
+    else
+        ap__cpu_linear_rows(y, x, W, 0, W->rows, T, accumulate, scale);
+}
+
+void ap__cpu_linear_rows(float *y, const float *x, const struct ap_matrix *W, int32_t first, int32_t O, int32_t T,
+                         bool accumulate, float scale)
+{
+    struct side input = rows_of(x, T, W->cols), weights = {*W, false, first};
+    bool few = T < O && T <= 2 * PACKED;
+    struct job j = {few ? weights : input, few ? input : weights, W->cols, y, (size_t)O, few, accumulate, scale};
+    run(&j, few ? O : T, few ? T : O);
 }
 
 void ap__cpu_linear_dx(float *dx, const float *dy, const struct ap_matrix *W, int32_t T, float scale)
 {
-    struct job j = {rows_of(dy, T, W->rows), {*W, true}, W->rows, dx, (size_t)W->cols, false, true, scale};
+    ap__cpu_linear_rows_dx(dx, dy, W, 0, W->rows, T, scale);
+}
+
+void ap__cpu_linear_rows_dx(float *dx, const float *dy, const struct ap_matrix *W, int32_t first, int32_t O, int32_t T,
+                            float scale)
+{
+    struct job j = {rows_of(dy, T, O), {*W, true, first}, O, dx, (size_t)W->cols, false, true, scale};
     run(&j, T, W->cols);
 }
 

@@ -1,123 +1,164 @@
 /* cpu_loss.c - log-probabilities of targets, fused with the output projection.
  *
- *     rows of h --gather--> (C, D) --W--> logits (C, V) --softmax--> logp (C,)
- *                                           |
- *     dh, dW <--W-- dlogits = (onehot - softmax) * dlogp, in place
+ *     chunk (C, D): rows of h, one per target
+ *     for each block of B words: logits (C, B), which do not leave the caches
+ *         forward    largest logit and sum of powers so far (online softmax), the target's own logit
+ *         backward   dlogits = (onehot - softmax) dlogp in their place;  dh += dlogits W_B   dW_B += dlogits^T h
  *
- * A chunk of C targets at a time; the logits of a whole batch never exist.
- * Backward computes a chunk's logits again. */
+ * Backward computes the logits again: to keep them would take V numbers per target. */
 #include "tensor/cpu.h"
 #include "tensor/vector.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
-/* Targets of a chunk at most, and numbers of its logits (64 MiB) for large vocabularies. */
-enum { CHUNK_TARGETS = 512, CHUNK_LOGITS = 16 << 20 };
+/* Targets of a chunk, words of a block at most: each thread's part of the logits fits its second cache. */
+enum { CHUNK = 512, BLOCK = 1024 };
 
 struct chunk {
-    int32_t size;      /* most targets */
-    float *h, *dh;     /* (size, D) gathered rows, their gradient */
-    float *logits;     /* (size, V) */
+    int32_t n;             /* targets in it */
+    int32_t target[CHUNK]; /* which of all */
+    int32_t row[CHUNK], token[CHUNK];
+    float *h, *dh;         /* (CHUNK, D) gathered rows, their gradient */
+    float *logits;         /* (CHUNK, BLOCK) */
+    float top[CHUNK], own[CHUNK];
+    double sum[CHUNK];     /* of e^(logit - top) */
 };
 
 static ap_status chunk_alloc(struct chunk *c, const struct ap_matrix *W, int32_t N, bool backward,
                              struct ap_arena *scratch, struct ap_err *err)
 {
-    size_t V = (size_t)W->rows, D = (size_t)W->cols;
-    size_t size = CHUNK_LOGITS / V < CHUNK_TARGETS ? CHUNK_LOGITS / V : CHUNK_TARGETS;
-    size = size < 1 ? 1 : size > (size_t)N ? (size_t)N : size;
-    c->size = (int32_t)size;
+    size_t size = (size_t)(N < CHUNK ? N : CHUNK), D = (size_t)W->cols, B = W->rows < BLOCK ? (size_t)W->rows : BLOCK;
     c->h = ap__arena_alloc(scratch, size * D * sizeof *c->h);
     c->dh = backward ? ap__arena_alloc(scratch, size * D * sizeof *c->dh) : NULL;
-    c->logits = ap__arena_alloc(scratch, size * V * sizeof *c->logits);
+    c->logits = ap__arena_alloc(scratch, size * B * sizeof *c->logits);
     if (c->h == NULL || c->logits == NULL || (backward && c->dh == NULL))
-        return ap__fail(err, AP_E_MEMORY, "log-probs", "no memory for the logits of %d targets", c->size);
+        return ap__fail(err, AP_E_MEMORY, "log-probs", "no memory for the logits of %d targets", (int)size);
     return AP_OK;
 }
 
-static void chunk_logits(const struct chunk *c, const float *h, const struct ap_matrix *W, const int32_t *row, int32_t n)
+/* The next targets from *from on, without those whose dlogp is 0 (NULL: all of them count). */
+static void chunk_fill(struct chunk *c, const float *h, int32_t D, const int32_t *row, const int32_t *token, int32_t N,
+                       const float *dlogp, int32_t *from)
 {
-    size_t D = (size_t)W->cols;
-    for (int32_t i = 0; i < n; i++)
-        memcpy(c->h + (size_t)i * D, h + (size_t)row[i] * D, D * sizeof *h);
-    ap__cpu_linear(c->logits, c->h, W, n, false, 1.0f);
-}
-
-/* log of the sum of e^logit, given the largest logit. */
-static float log_sum(const float *logit, int32_t V, float top)
-{
-    double total = 0;
-    for (int32_t from = 0; from < V; from += 4096) { /* short sums in float, their total in double */
-        int32_t to = V - from < 4096 ? V : from + 4096;
-        float sum = 0;
-#pragma omp simd reduction(+ : sum)
-        for (int32_t v = from; v < to; v++)
-            sum += ap__exp2((logit[v] - top) * AP_LOG2E);
-        total += (double)sum;
+    c->n = 0;
+    for (; *from < N && c->n < CHUNK; ++*from) {
+        if (dlogp && dlogp[*from] == 0.0f)
+            continue;
+        c->target[c->n] = *from;
+        c->row[c->n] = row[*from];
+        c->token[c->n] = token[*from];
+        memcpy(c->h + (size_t)c->n * (size_t)D, h + (size_t)row[*from] * (size_t)D, (size_t)D * sizeof *h);
+        c->n++;
     }
-    return (float)log(total);
 }
 
-static float largest(const float *logit, int32_t V)
+/* Words of the block that begins at v: blocks are about equally large. */
+static int32_t block_words(int32_t V, int32_t v)
+{
+    int32_t blocks = (V + BLOCK - 1) / BLOCK, even = (V + blocks - 1) / blocks;
+    even = (even + AP_LANES - 1) / AP_LANES * AP_LANES;
+    return V - v < even ? V - v : even;
+}
+
+static float largest(const float *logit, int32_t B)
 {
     float top = logit[0];
 #pragma omp simd reduction(max : top)
-    for (int32_t v = 0; v < V; v++)
+    for (int32_t v = 0; v < B; v++)
         top = logit[v] > top ? logit[v] : top;
     return top;
 }
 
-ap_status ap__cpu_logprobs(float *logp, const float *h, const struct ap_matrix *W, const int32_t *row,
+static float powers_sum(const float *logit, int32_t B, float top)
+{
+    float sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int32_t v = 0; v < B; v++)
+        sum += ap__exp2((logit[v] - top) * AP_LOG2E);
+    return sum;
+}
+
+/* Words [v, v+B) for all targets of the chunk. */
+static void block_sums(struct chunk *c, int32_t v, int32_t B)
+{
+#pragma omp parallel for if ((int64_t)c->n * B > AP_PARALLEL_MIN)
+    for (int32_t i = 0; i < c->n; i++) {
+        const float *logit = c->logits + (size_t)i * (size_t)B;
+        float top = largest(logit, B);
+        if (top > c->top[i]) {
+            c->sum[i] *= exp((double)c->top[i] - (double)top);
+            c->top[i] = top;
+        }
+        c->sum[i] += (double)powers_sum(logit, B, c->top[i]);
+        if (c->token[i] >= v && c->token[i] < v + B)
+            c->own[i] = logit[c->token[i] - v];
+    }
+}
+
+ap_status ap__cpu_logprobs(float *logp, float *lse, const float *h, const struct ap_matrix *W, const int32_t *row,
                            const int32_t *token, int32_t N, struct ap_arena *scratch, struct ap_err *err)
 {
     struct ap_arena_mark mark = ap__arena_mark(scratch);
     struct chunk c;
-    int32_t V = W->rows;
     ap_status status = N > 0 ? chunk_alloc(&c, W, N, false, scratch, err) : AP_OK;
-    for (int32_t from = 0; from < N && status == AP_OK; from += c.size) {
-        int32_t n = N - from < c.size ? N - from : c.size;
-        chunk_logits(&c, h, W, row + from, n);
-#pragma omp parallel for if ((int64_t)n * V > AP_PARALLEL_MIN)
-        for (int32_t i = 0; i < n; i++) {
-            const float *logit = c.logits + (size_t)i * (size_t)V;
-            float top = largest(logit, V);
-            logp[from + i] = logit[token[from + i]] - top - log_sum(logit, V, top);
+    for (int32_t from = 0; from < N && status == AP_OK;) {
+        chunk_fill(&c, h, W->cols, row, token, N, NULL, &from);
+        for (int32_t i = 0; i < c.n; i++) {
+            c.top[i] = -FLT_MAX;
+            c.sum[i] = 0;
+        }
+        for (int32_t v = 0, B; v < W->rows; v += B) {
+            B = block_words(W->rows, v);
+            ap__cpu_linear_rows(c.logits, c.h, W, v, B, c.n, false, 1.0f);
+            block_sums(&c, v, B);
+        }
+        for (int32_t i = 0; i < c.n; i++) {
+            float total = (float)log(c.sum[i]);
+            logp[c.target[i]] = c.own[i] - c.top[i] - total;
+            if (lse)
+                lse[c.target[i]] = c.top[i] + total;
         }
     }
     ap__arena_release(scratch, mark);
     return status;
 }
 
-/* logit (V,) becomes d logp / d logit, times d. */
-static void logits_d(float *logit, int32_t V, int32_t token, float d)
+/* Logits of words [v, v+B) become d logp / d logit, times dlogp. */
+static void block_d(struct chunk *c, int32_t v, int32_t B, const float *dlogp, const float *lse)
 {
-    float top = largest(logit, V), shift = top + log_sum(logit, V, top);
+#pragma omp parallel for if ((int64_t)c->n * B > AP_PARALLEL_MIN)
+    for (int32_t i = 0; i < c->n; i++) {
+        float *logit = c->logits + (size_t)i * (size_t)B, d = dlogp[c->target[i]], shift = lse[c->target[i]];
 #pragma omp simd
-    for (int32_t v = 0; v < V; v++)
-        logit[v] = ap__exp2((logit[v] - shift) * AP_LOG2E) * -d;
-    logit[token] += d;
+        for (int32_t w = 0; w < B; w++)
+            logit[w] = ap__exp2((logit[w] - shift) * AP_LOG2E) * -d;
+        if (c->token[i] >= v && c->token[i] < v + B)
+            logit[c->token[i] - v] += d;
+    }
 }
 
-ap_status ap__cpu_logprobs_d(float *dh, float *dW, const float *dlogp, const float *h, const struct ap_matrix *W,
-                             const int32_t *row, const int32_t *token, int32_t N, struct ap_arena *scratch,
-                             struct ap_err *err)
+ap_status ap__cpu_logprobs_d(float *dh, float *dW, const float *dlogp, const float *lse, const float *h,
+                             const struct ap_matrix *W, const int32_t *row, const int32_t *token, int32_t N,
+                             struct ap_arena *scratch, struct ap_err *err)
 {
     struct ap_arena_mark mark = ap__arena_mark(scratch);
     struct chunk c;
-    int32_t V = W->rows, D = W->cols;
+    int32_t D = W->cols;
     ap_status status = N > 0 ? chunk_alloc(&c, W, N, true, scratch, err) : AP_OK;
-    for (int32_t from = 0; from < N && status == AP_OK; from += c.size) {
-        int32_t n = N - from < c.size ? N - from : c.size;
-        chunk_logits(&c, h, W, row + from, n);
-#pragma omp parallel for if ((int64_t)n * V > AP_PARALLEL_MIN)
-        for (int32_t i = 0; i < n; i++)
-            logits_d(c.logits + (size_t)i * (size_t)V, V, token[from + i], dlogp[from + i]);
-        memset(c.dh, 0, (size_t)n * (size_t)D * sizeof *c.dh);
-        ap__cpu_linear_dx(c.dh, c.logits, W, n, 1.0f);
-        ap__cpu_rows_add(dh, c.dh, row + from, n, D);
-        if (dW)
-            ap__cpu_linear_dw(dW, c.logits, c.h, n, V, D, 1.0f);
+    for (int32_t from = 0; from < N && status == AP_OK;) {
+        chunk_fill(&c, h, D, row, token, N, dlogp, &from);
+        memset(c.dh, 0, (size_t)c.n * (size_t)D * sizeof *c.dh);
+        for (int32_t v = 0, B; v < W->rows && c.n > 0; v += B) {
+            B = block_words(W->rows, v);
+            ap__cpu_linear_rows(c.logits, c.h, W, v, B, c.n, false, 1.0f);
+            block_d(&c, v, B, dlogp, lse);
+            ap__cpu_linear_rows_dx(c.dh, c.logits, W, v, B, c.n, 1.0f);
+            if (dW)
+                ap__cpu_linear_dw(dW + (size_t)v * (size_t)D, c.logits, c.h, c.n, B, D, 1.0f);
+        }
+        ap__cpu_rows_add(dh, c.dh, c.row, c.n, D);
     }
     ap__arena_release(scratch, mark);
     return status;
