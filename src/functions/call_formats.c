@@ -93,7 +93,7 @@ static ap_status add_call(struct ap_scan *scan, struct ap_calls *calls, struct a
 
 static ap_status scan_json_call(struct ap_scan *scan, struct ap_calls *calls)
 {
-    struct ap_call *call;
+    struct ap_call *call = NULL;
     if (ap__scan_peek(scan) != '{')
         return ap__scan_fail_expected(scan, "a call as a JSON object");
     AP_TRY(add_call(scan, calls, &call));
@@ -102,7 +102,7 @@ static ap_status scan_json_call(struct ap_scan *scan, struct ap_calls *calls)
 
 static ap_status scan_python_call(struct ap_scan *scan, struct ap_calls *calls)
 {
-    struct ap_call *call;
+    struct ap_call *call = NULL;
     AP_TRY(add_call(scan, calls, &call));
     return ap__scan_python_call(scan, call);
 }
