@@ -306,7 +306,8 @@ static void check_logprobs(int32_t T, int32_t D, int32_t V, int32_t N, enum ap_d
 {
     size_t nh = (size_t)(T * D), nw = (size_t)(V * D);
     float *h = numbers(nh, rng, 1), *W = numbers(nw, rng, 0.5), *dlogp = numbers((size_t)N, rng, 1);
-    float *logp = numbers((size_t)N, rng, 1), *lse = numbers((size_t)N, rng, 1), *dh = calloc(nh, sizeof *dh), *dW = calloc(nw, sizeof *dW);
+    float *logp = numbers((size_t)N, rng, 1), *lse = numbers((size_t)N, rng, 1);
+    float *dh = calloc(nh, sizeof *dh), *dW = calloc(nw, sizeof *dW);
     int32_t *row = malloc((size_t)(N + 1) * sizeof *row), *token = malloc((size_t)(N + 1) * sizeof *token);
     uint8_t *stored = malloc(nw * ap__dtype_size(dtype));
     struct ap_arena arena;
@@ -332,8 +333,8 @@ static void check_logprobs(int32_t T, int32_t D, int32_t V, int32_t N, enum ap_d
     assert_memory_equal(again, dh, nh * sizeof *dh);
     assert_int_equal(arena.used, 0);
     ap__arena_deinit(&arena);
-    free(h), free(W), free(dlogp), free(logp), free(lse), free(dh), free(dW), free(row), free(token), free(stored), free(again);
-    free(c.h), free(c.W), free(c.dlogp);
+    free(h), free(W), free(dlogp), free(logp), free(lse), free(dh), free(dW), free(row), free(token);
+    free(stored), free(again), free(c.h), free(c.W), free(c.dlogp);
 }
 
 static void logprobs_and_their_gradient_equal_the_reference(void **state)

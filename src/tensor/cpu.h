@@ -21,7 +21,7 @@ struct ap_gemm {
 };
 void ap__cpu_gemm(const struct ap_gemm *gemm);
 
-/* Columns [from, to) of a linear operation with few rows (cpu_gemv.c), and whether it is faster than sgemm. */
+/* Columns [from, to) of a linear operation with few rows (cpu_gemv.c), and whether that is faster than cpu_linear.c. */
 void ap__cpu_gemv(float *y, const float *x, const struct ap_matrix *W, int32_t T, bool accumulate, float scale,
                   int32_t from, int32_t to);
 bool ap__cpu_gemv_pays(const struct ap_matrix *W, int32_t T);

@@ -138,7 +138,10 @@ static void decoded_columns_pack(struct block *b, const struct ap_matrix *m, int
 /* Panels of n rows, from number k on: each (K, AP_PANEL), the last perhaps (K, AP_LANES). */
 static void pack(struct block *b, const struct side *s, int32_t r, int32_t n, int32_t k, int32_t K, float scale)
 {
-    *(s->by_columns ? &k : &r) += s->first;
+    if (s->by_columns)
+        k += s->first;
+    else
+        r += s->first;
     int32_t padded = (n + AP_LANES - 1) / AP_LANES * AP_LANES;
     if (s->by_columns && s->matrix.dtype != AP_F32) {
         decoded_columns_pack(b, &s->matrix, r, n, k, K, padded, scale);

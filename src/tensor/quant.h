@@ -1,6 +1,6 @@
 /* quant.h - matrices of weights in every format: their bytes, to f32, and from one format to another.
  *
- *     matrix (bf16, Q4_K, ...) --row pieces--> f32 --> products (cpu_gemm.c, cpu_gemv.c)
+ *     matrix (bf16, Q4_K, ...) --row pieces--> f32 --> products (cpu_linear.c, cpu_gemv.c)
  *                                              f32 --> another format (QLoRA's frozen base)
  *
  *     plain     (rows, cols) numbers

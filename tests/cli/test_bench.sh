@@ -20,6 +20,9 @@ expect_out '"workload":"rollout"'
 expect_out '"units":64'
 expect_out '"threads":1'
 
+expect_ok "computes where threads are bound" env -u GOMP_SPINCOUNT -u OMP_NUM_THREADS OMP_PROC_BIND=true "$AP" bench rollout $once --json
+expect_out "\"threads\":$(nproc)"
+
 expect_ok "writes a token, which load waits for" "$AP" bench first-token --model "$TMP/m"
 
 expect_fail 2 "rejects a workload that nobody knows" "$AP" bench rolout
