@@ -92,7 +92,7 @@ static void call_linear(void *ctx)
 static void call_linear_dx(void *ctx)
 {
     struct product *p = ctx;
-    op->linear_dx(p->x, p->y, &p->W, p->T, 1e-9f);
+    op->linear_dx(p->x, p->y, &p->W, p->T, true, 1e-9f);
 }
 static void call_linear_dw(void *ctx)
 {
@@ -281,7 +281,7 @@ static void call_swiglu(void *ctx)
 static void call_swiglu_d(void *ctx)
 {
     struct rest *r = ctx;
-    op->swiglu_d(r->y, r->y, r->z, r->x, r->z, (int64_t)r->T * r->F);
+    op->swiglu_d(r->y, r->y, r->y, r->z, r->x, r->z, (int64_t)r->T * r->F);
 }
 static void call_embedding_d(void *ctx)
 {
@@ -292,14 +292,14 @@ static void call_logprobs(void *ctx)
 {
     struct rest *r = ctx;
     struct ap_err err;
-    if (op->logprobs(r->logp, r->lse, r->x, &r->W, r->position, r->token, r->T, &r->scratch, &err) != AP_OK)
+    if (op->logprobs(r->logp, r->lse, NULL, r->x, &r->W, r->position, r->token, r->T, &r->scratch, &err) != AP_OK)
         exit(1);
 }
 static void call_logprobs_d(void *ctx)
 {
     struct rest *r = ctx;
     struct ap_err err;
-    if (op->logprobs_d(r->z, r->y, r->logp, r->lse, r->x, &r->W, r->position, r->token, r->T, &r->scratch, &err) != AP_OK)
+    if (op->logprobs_d(r->z, r->y, r->logp, r->lse, NULL, r->x, &r->W, r->position, r->token, r->T, &r->scratch, &err) != AP_OK)
         exit(1);
 }
 static void call_adamw(void *ctx)

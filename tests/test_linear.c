@@ -53,12 +53,14 @@ static void check_backward(const struct operands *p, float scale, struct ap_rng 
     double magnitude, sum;
     memcpy(dx0, dx, nx * sizeof *dx);
     memcpy(dW0, dW, nw * sizeof *dW);
-    op->linear_dx(dx, p->dy, &(struct ap_matrix){AP_F32, p->O, p->I, p->W}, p->T, scale);
-    op->linear_dw(dW, p->dy, p->x, p->T, p->O, p->I, scale);
-    for (size_t i = 0; i < nx; i++) {
-        sum = dot(p->dy + i / I * O, 1, p->W + i % I, p->I, p->O, &magnitude);
-        check_number("dx", p, i, (double)dx[i], (double)dx0[i] + (double)scale * sum, magnitude);
+    for (int add = 1; add >= 0; add--) {
+        op->linear_dx(dx, p->dy, &(struct ap_matrix){AP_F32, p->O, p->I, p->W}, p->T, add, scale);
+        for (size_t i = 0; i < nx; i++) {
+            sum = dot(p->dy + i / I * O, 1, p->W + i % I, p->I, p->O, &magnitude);
+            check_number("dx", p, i, (double)dx[i], (add ? (double)dx0[i] : 0) + (double)scale * sum, magnitude);
+        }
     }
+    op->linear_dw(dW, p->dy, p->x, p->T, p->O, p->I, scale);
     for (size_t i = 0; i < nw; i++) {
         sum = dot(p->dy + i / I, p->O, p->x + i % I, p->I, p->T, &magnitude);
         check_number("dW", p, i, (double)dW[i], (double)dW0[i] + (double)scale * sum, magnitude);

@@ -224,8 +224,8 @@ static void check_products(enum ap_dtype dtype, int32_t T, int32_t O, int32_t I,
     for (int accumulate = 0; accumulate < 2; accumulate++) {
         op->linear(y, x, &W, T, accumulate, 0.5f);
         op->linear(y2, x, &dense, T, accumulate, 0.5f);
-        op->linear_dx(dx, y2, &W, T, 0.5f);
-        op->linear_dx(dx2, y2, &dense, T, 0.5f);
+        op->linear_dx(dx, y2, &W, T, accumulate, 0.5f);
+        op->linear_dx(dx2, y2, &dense, T, accumulate, 0.5f);
     }
     near(what, y, y2, out);
     near(what, dx, dx2, in);

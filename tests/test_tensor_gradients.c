@@ -51,11 +51,11 @@ static void check_linear(int32_t T, int32_t O, int32_t I, enum ap_dtype dtype, s
     op->linear(y, x, &matrix, T, false, scale);
     for (int32_t i = 0; i < T * O; i++)
         assert_near((double)y[i], linear_y(&c, i / O, i % O), tolerance, "y", (size_t)i);
-    op->linear_dx(dx, dy, &matrix, T, scale);
+    op->linear_dx(dx, dy, &matrix, T, false, scale);
     op->linear_dw(dW, dy, x, T, O, I, scale);
     check_gradient(linear_loss, &c, c.x, dx, nx, 1 + nx / 7, 1e-4, "dx");
     check_gradient(linear_loss, &c, c.W, dW, nw, 1 + nw / 7, 1e-4, "dW");
-    op->linear_dx(dx, dy, &matrix, T, -scale); /* accumulates: back to zero */
+    op->linear_dx(dx, dy, &matrix, T, true, -scale); /* accumulates: back to zero */
     op->linear_dw(dW, dy, x, T, O, I, -scale);
     for (size_t i = 0; i < nx; i++)
         assert_near((double)dx[i], 0, 1e-4, "dx", i);
@@ -205,9 +205,16 @@ static void swiglu_equals_its_reference(void **state)
     op->swiglu(y, gate, up, N);
     for (size_t i = 0; i < N; i++)
         assert_near((double)y[i], swiglu_y(&c, i), 2e-6, "y", i);
-    op->swiglu_d(dgate, dup, dy, gate, up, N);
+    float again[N];
+    op->swiglu_d(dgate, dup, again, dy, gate, up, N);
     check_gradient(swiglu_loss, &c, c.gate, dgate, N, 1, 1e-5, "dgate");
     check_gradient(swiglu_loss, &c, c.up, dup, N, 1, 1e-5, "dup");
+    op->swiglu_d(gate, up, dy, dy, gate, up, N); /* in place */
+    assert_memory_equal(gate, dgate, sizeof dgate);
+    assert_memory_equal(up, dup, sizeof dup);
+    assert_memory_equal(dy, again, sizeof again);
+    for (size_t i = 0; i < N; i++)
+        assert_near((double)again[i], (double)y[i], 2e-6, "y again", i);
     free(gate), free(up), free(dy), free(c.gate), free(c.up), free(c.dy);
 }
 
@@ -322,15 +329,21 @@ static void check_logprobs(int32_t T, int32_t D, int32_t V, int32_t N, enum ap_d
     struct loss_case c = {T, D, V, N, widened(h, nh), widened(W, nw), widened(dlogp, (size_t)N), row, token};
     struct ap_matrix matrix = {dtype, V, D, stored};
     ap__arena_init(&arena, 0);
-    assert_int_equal(op->logprobs(logp, lse, h, &matrix, row, token, N, &arena, &err), AP_OK);
+    assert_int_equal(op->logprobs(logp, lse, NULL, h, &matrix, row, token, N, &arena, &err), AP_OK);
     for (int32_t i = 0; i < N; i += 1 + N / 50)
         assert_near((double)logp[i], target_logp(&c, i), 5e-6, "logp", (size_t)i);
-    assert_int_equal(op->logprobs_d(dh, dW, dlogp, lse, h, &matrix, row, token, N, &arena, &err), AP_OK);
+    assert_int_equal(op->logprobs_d(dh, dW, dlogp, lse, NULL, h, &matrix, row, token, N, &arena, &err), AP_OK);
     check_gradient(logprobs_loss, &c, c.h, dh, nh, 1 + nh / 11, 5e-5, "dh");
     check_gradient(logprobs_loss, &c, c.W, dW, nw, 1 + nw / 11, 5e-5, "dW");
     float *again = calloc(nh, sizeof *again); /* without dW: the same dh */
-    assert_int_equal(op->logprobs_d(again, NULL, dlogp, lse, h, &matrix, row, token, N, &arena, &err), AP_OK);
+    assert_int_equal(op->logprobs_d(again, NULL, dlogp, lse, NULL, h, &matrix, row, token, N, &arena, &err), AP_OK);
     assert_memory_equal(again, dh, nh * sizeof *dh);
+    float *logits = malloc(((size_t)N * (size_t)V + 1) * sizeof *logits); /* kept instead of computed again: likewise */
+    assert_int_equal(op->logprobs(logp, lse, logits, h, &matrix, row, token, N, &arena, &err), AP_OK);
+    memset(again, 0, nh * sizeof *again);
+    assert_int_equal(op->logprobs_d(again, NULL, dlogp, lse, logits, h, &matrix, row, token, N, &arena, &err), AP_OK);
+    assert_memory_equal(again, dh, nh * sizeof *dh);
+    free(logits);
     assert_int_equal(arena.used, 0);
     ap__arena_deinit(&arena);
     free(h), free(W), free(dlogp), free(logp), free(lse), free(dh), free(dW), free(row), free(token);
@@ -360,8 +373,8 @@ static void logprobs_report_missing_memory(void **state)
     struct ap_arena arena;
     struct ap_err err;
     ap__arena_init(&arena, 20);
-    assert_int_equal(op->logprobs(logp, NULL, h, &matrix, row, token, 1, &arena, &err), AP_E_MEMORY);
-    assert_int_equal(op->logprobs_d(dh, NULL, d, logp, h, &matrix, row, token, 1, &arena, &err), AP_E_MEMORY);
+    assert_int_equal(op->logprobs(logp, NULL, NULL, h, &matrix, row, token, 1, &arena, &err), AP_E_MEMORY);
+    assert_int_equal(op->logprobs_d(dh, NULL, d, logp, NULL, h, &matrix, row, token, 1, &arena, &err), AP_E_MEMORY);
     assert_int_equal(arena.used, 0);
     ap__arena_deinit(&arena);
 }

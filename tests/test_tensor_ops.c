@@ -253,9 +253,9 @@ static uint64_t all_operations(struct ap_arena *arena)
     op->attention_d(m, dk, dv, x, z, lse, y, k, v, &attn);
     op->rmsnorm_d(z, dW, m, x, W, rstd, T, D);
     op->linear_dw(dW, x, z, T, D, D, 1);
-    op->swiglu_d(y, m, x, z, y, T * D);
-    assert_int_equal(op->logprobs(rstd, k, z, &matrix, position, token, T, arena, &err), AP_OK);
-    assert_int_equal(op->logprobs_d(y, dW, rstd, k, z, &matrix, position, token, T, arena, &err), AP_OK);
+    op->swiglu_d(z, y, m, x, z, y, T * D);
+    assert_int_equal(op->logprobs(rstd, k, NULL, z, &matrix, position, token, T, arena, &err), AP_OK);
+    assert_int_equal(op->logprobs_d(y, dW, rstd, k, NULL, z, &matrix, position, token, T, arena, &err), AP_OK);
     op->embedding_d(dW, y, token, T, D);
     op->adamw(x, m, lse, y, T * H, &opt, 1); /* lse stands in for squares: positive */
     assert_int_equal(op->muon(W, m, dW, V, D, 0.1f, 0.9f, 0, 1, arena, &err), AP_OK);

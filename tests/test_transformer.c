@@ -7,6 +7,8 @@
 
 #include "tiny_model.h"
 
+#include <omp.h>
+
 enum { SEEDS = 6 };
 
 /* DPO over consecutive sequences: loss and gradient of the batch. */
@@ -127,14 +129,14 @@ static void check_packed_equals_single(bool lora, int32_t max_tokens)
 
 enum { BEGINNING = 40, SAME = 10 };
 
-/* The pairs of a random tree, each behind one of two untrained beginnings that have their first tokens in common. */
+/* The pairs of a random tree, each behind an untrained beginning, or one of two that have their first tokens in common. */
 struct long_data {
     struct tree_data tree;
     int32_t token[TREE_SEQS][BEGINNING + TREE_LEN];
     uint8_t trained[TREE_SEQS][BEGINNING + TREE_LEN];
 };
 
-static void make_long_pairs(struct long_data *d, struct ap_train_example *e, int32_t V, uint64_t seed)
+static void make_long_pairs(struct long_data *d, struct ap_train_example *e, int32_t V, uint64_t seed, int beginnings)
 {
     make_tree(&d->tree, V, seed);
     memset(d->trained, 0, sizeof d->trained);
@@ -142,7 +144,7 @@ static void make_long_pairs(struct long_data *d, struct ap_train_example *e, int
         struct ap_seq *seq = &d->tree.seq[s];
         struct ap_rng rng = ap__rng_make(seed, "beginning", 0, 0, 0), other = ap__rng_make(seed, "other", 0, 0, 0);
         for (int32_t t = 0; t < BEGINNING; t++)
-            d->token[s][t] = (int32_t)ap__rng_below(t >= SAME && s % 4 > 1 ? &other : &rng, (uint32_t)V);
+            d->token[s][t] = (int32_t)ap__rng_below(beginnings > 1 && t >= SAME && s % 4 > 1 ? &other : &rng, (uint32_t)V);
         memcpy(d->token[s] + BEGINNING, seq->token, (size_t)seq->len * sizeof(int32_t));
         memcpy(d->trained[s] + BEGINNING, seq->trained, (size_t)seq->len);
         *seq = (struct ap_seq){d->token[s], d->trained[s], BEGINNING + seq->len};
@@ -167,7 +169,7 @@ static void check_parts(bool lora, bool recompute)
             stir(m, 0.1f, seed);
         }
         ap__model_recompute(m, recompute);
-        make_long_pairs(&d, e, shape.V, seed);
+        make_long_pairs(&d, e, shape.V, seed, 2);
         run_batch(m, &config, e, TREE_SEQS / 2, &whole_sums, &whole, &n);
         config.part_tokens = 60 + (int32_t)seed;
         run_batch(m, &config, e, TREE_SEQS / 2, &sums, &parts, &n);
@@ -192,6 +194,45 @@ static void parts_on_a_trunk_have_the_gradient_of_the_whole_tree(void **state)
     check_parts(true, false);
     check_parts(false, true);
     check_parts(true, true);
+}
+
+/* Parts are shared out among as many workers as there are threads. */
+static void workers_have_the_gradient_of_single_sequences_and_the_same_bits_every_time(void **state)
+{
+    (void)state;
+    enum { FULL, LORA, MODES };
+    int before = omp_get_max_threads();
+    for (int mode = FULL; mode < MODES; mode++)
+        for (int threads = 1; threads <= 5; threads++) {
+            struct ap_config shape = tiny_config();
+            struct ap_batch_config config = {.method = AP_METHOD_DPO, .dpo = {.beta = 0.2, .nll_weight = 0.5}, .part_tokens = 60};
+            struct ap_model *m = tiny_model(&shape, 1);
+            struct long_data d;
+            struct ap_train_example e[TREE_SEQS / 2];
+            struct ap_batch_sums sums[2];
+            float *parts, *again, *single;
+            int64_t n;
+            double loss;
+            if (mode == LORA) {
+                OK(ap__model_add_lora(m, &(struct ap_lora_config){3, 5.0f, AP_LORA_ALL}, 1, err));
+                stir(m, 0.1f, 1);
+            }
+            make_long_pairs(&d, e, shape.V, 1, 1);
+            omp_set_num_threads(threads);
+            run_batch(m, &config, e, TREE_SEQS / 2, &sums[0], &parts, &n);
+            run_batch(m, &config, e, TREE_SEQS / 2, &sums[1], &again, &n);
+            run_single(m, &config, e, TREE_SEQS / 2, &loss, &single, &n);
+            assert_true(sums[0].packs >= 2 * (threads < 4 ? threads : 1));
+            assert_below("loss", fabs(sums[0].loss - loss) / fabs(loss), 1e-6, (uint64_t)threads);
+            assert_below("gradient", relative_error(parts, single, n), 1e-5, (uint64_t)threads);
+            assert_memory_equal(parts, again, (size_t)n * sizeof *parts);
+            assert_memory_equal(&sums[0], &sums[1], sizeof *sums);
+            ap__free(parts);
+            ap__free(again);
+            ap__free(single);
+            ap__model_free(m);
+        }
+    omp_set_num_threads(before);
 }
 
 static void a_packed_batch_trains_all_weights_like_single_sequences(void **state)
@@ -423,6 +464,7 @@ int main(void)
         cmocka_unit_test(a_packed_batch_trains_an_adapter_like_single_sequences),
         cmocka_unit_test(a_batch_over_the_token_budget_is_split_without_changing_its_gradient),
         cmocka_unit_test(parts_on_a_trunk_have_the_gradient_of_the_whole_tree),
+        cmocka_unit_test(workers_have_the_gradient_of_single_sequences_and_the_same_bits_every_time),
         cmocka_unit_test(gradients_agree_with_finite_differences),
         cmocka_unit_test(a_forward_pass_that_keeps_nothing_gives_the_same_logprobs_in_less_memory),
         cmocka_unit_test(recomputing_gives_the_same_gradients_bit_for_bit_in_less_memory),

@@ -31,6 +31,8 @@ uint64_t ap__alloc_count(void);
 struct ap_arena {
     struct ap_arena_block *head;    /* block in use; older ones before, empty ones after it */
     size_t used, peak, reserved, ceiling; /* bytes; ceiling 0 = none */
+    struct ap_arena *worker;                /* (workers,) */
+    int32_t workers;
 };
 struct ap_arena_mark {
     struct ap_arena_block *block;
@@ -39,6 +41,8 @@ struct ap_arena_mark {
 void ap__arena_init(struct ap_arena *arena, size_t ceiling);
 void ap__arena_deinit(struct ap_arena *arena);
 void ap__arena_reset(struct ap_arena *arena); /* keeps its memory, as one block */
+/* At least n arenas for as many threads, reset and freed with this one; each has its ceiling.  NULL without memory. */
+struct ap_arena *ap__arena_workers(struct ap_arena *arena, int32_t n);
 void *ap__arena_alloc(struct ap_arena *arena, size_t size);  /* 64-byte aligned, NOT zeroed */
 void *ap__arena_zalloc(struct ap_arena *arena, size_t size); /* zeroed */
 char *ap__arena_strdup(struct ap_arena *arena, const char *s);         /* packed: not aligned */

@@ -8,7 +8,10 @@
  * chain; releasing it empties all that lies behind.  One arena per lifetime.
  *
  * A reset melts a chain into one block that would have held everything so far:
- * work of varying size repeats in bounded memory and without the heap. */
+ * work of varying size repeats in bounded memory and without the heap.
+ *
+ * Threads that work side by side take from workers, arenas of their own that live
+ * as long as the one they belong to. */
 #include "base/alloc.h"
 
 #include <string.h>
@@ -36,7 +39,7 @@ static struct ap_arena_block *first_block(const struct ap_arena *arena)
     return b;
 }
 
-void ap__arena_deinit(struct ap_arena *arena)
+static void free_blocks(struct ap_arena *arena)
 {
     struct ap_arena_block *b = first_block(arena);
     while (b) {
@@ -44,6 +47,16 @@ void ap__arena_deinit(struct ap_arena *arena)
         ap__free(b);
         b = next;
     }
+    arena->head = NULL;
+    arena->used = arena->reserved = 0;
+}
+
+void ap__arena_deinit(struct ap_arena *arena)
+{
+    for (int32_t i = 0; i < arena->workers; i++)
+        free_blocks(&arena->worker[i]);
+    ap__free(arena->worker);
+    free_blocks(arena);
     ap__arena_init(arena, arena->ceiling);
 }
 
@@ -81,13 +94,27 @@ void ap__arena_reset(struct ap_arena *arena)
 {
     size_t peak = arena->peak;
     struct ap_arena_block *head = arena->head;
+    for (int32_t i = 0; i < arena->workers; i++)
+        ap__arena_reset(&arena->worker[i]);
     if (!head || (!head->prev && !head->next)) {
         ap__arena_release(arena, (struct ap_arena_mark){0});
         return;
     }
-    ap__arena_deinit(arena);
+    free_blocks(arena);
     push_block(arena, peak + peak / 8 + ALIGN); /* without memory for it the chain just grows anew */
-    arena->peak = peak;
+}
+
+struct ap_arena *ap__arena_workers(struct ap_arena *arena, int32_t n)
+{
+    if (n <= arena->workers)
+        return arena->worker;
+    struct ap_arena *worker = ap__realloc(arena->worker, (size_t)n * sizeof *worker);
+    if (worker == NULL)
+        return NULL;
+    arena->worker = worker;
+    while (arena->workers < n)
+        ap__arena_init(&worker[arena->workers++], arena->ceiling);
+    return worker;
 }
 
 static void *take(struct ap_arena *arena, size_t size, size_t align)

@@ -3,6 +3,7 @@
 
 #include "base/progress.h"
 
+#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +14,8 @@ static struct ap_timed_row rows[AP_TIMED_MAX];
 static int32_t row_count;
 
 /* Add one call to its row; when the table is full, to the last one. */
-static void note(const char *op, int32_t O, int32_t I, double started, double flop)
+static void add(const char *op, int32_t O, int32_t I, double seconds, double flop)
 {
-    double seconds = ap__now() - started;
     int32_t i = 0;
     while (i < row_count && (strcmp(rows[i].op, op) != 0 || rows[i].O != O || rows[i].I != I))
         i++;
@@ -30,6 +30,14 @@ static void note(const char *op, int32_t O, int32_t I, double started, double fl
     row->gflop += 1e-9 * flop;
 }
 
+/* One of n threads that each do an operation of their own takes an n-th of the time. */
+static void note(const char *op, int32_t O, int32_t I, double started, double flop)
+{
+    double seconds = (ap__now() - started) / omp_get_num_threads();
+#pragma omp critical(ap_timed)
+    add(op, O, I, seconds, flop);
+}
+
 static double product(int32_t T, int32_t O, int32_t I) { return 2.0 * T * O * I; }
 
 static void linear(float *y, const float *x, const struct ap_matrix *W, int32_t T, bool accumulate, float scale)
@@ -39,10 +47,10 @@ static void linear(float *y, const float *x, const struct ap_matrix *W, int32_t 
     note("linear", W->rows, W->cols, start, product(T, W->rows, W->cols));
 }
 
-static void linear_dx(float *dx, const float *dy, const struct ap_matrix *W, int32_t T, float scale)
+static void linear_dx(float *dx, const float *dy, const struct ap_matrix *W, int32_t T, bool accumulate, float scale)
 {
     double start = ap__now();
-    base->linear_dx(dx, dy, W, T, scale);
+    base->linear_dx(dx, dy, W, T, accumulate, scale);
     note("linear_dx", W->rows, W->cols, start, product(T, W->rows, W->cols));
 }
 
@@ -127,10 +135,10 @@ static void swiglu(float *y, const float *gate, const float *up, int64_t n)
     note("swiglu", 0, 0, start, 0);
 }
 
-static void swiglu_d(float *dgate, float *dup, const float *dy, const float *gate, const float *up, int64_t n)
+static void swiglu_d(float *dgate, float *dup, float *y, const float *dy, const float *gate, const float *up, int64_t n)
 {
     double start = ap__now();
-    base->swiglu_d(dgate, dup, dy, gate, up, n);
+    base->swiglu_d(dgate, dup, y, dy, gate, up, n);
     note("swiglu_d", 0, 0, start, 0);
 }
 
@@ -141,21 +149,21 @@ static void embedding(float *y, const int32_t *token, const struct ap_matrix *E,
     note("embedding", 0, 0, start, 0);
 }
 
-static ap_status logprobs(float *logp, float *lse, const float *h, const struct ap_matrix *W, const int32_t *row,
+static ap_status logprobs(float *logp, float *lse, float *logits, const float *h, const struct ap_matrix *W, const int32_t *row,
                           const int32_t *token, int32_t N, struct ap_arena *scratch, struct ap_err *err)
 {
     double start = ap__now();
-    ap_status status = base->logprobs(logp, lse, h, W, row, token, N, scratch, err);
+    ap_status status = base->logprobs(logp, lse, logits, h, W, row, token, N, scratch, err);
     note("logprobs", W->rows, W->cols, start, product(N, W->rows, W->cols));
     return status;
 }
 
-static ap_status logprobs_d(float *dh, float *dW, const float *dlogp, const float *lse, const float *h,
+static ap_status logprobs_d(float *dh, float *dW, const float *dlogp, const float *lse, const float *logits, const float *h,
                             const struct ap_matrix *W, const int32_t *row, const int32_t *token, int32_t N,
                             struct ap_arena *scratch, struct ap_err *err)
 {
     double start = ap__now();
-    ap_status status = base->logprobs_d(dh, dW, dlogp, lse, h, W, row, token, N, scratch, err);
+    ap_status status = base->logprobs_d(dh, dW, dlogp, lse, logits, h, W, row, token, N, scratch, err);
     note("logprobs_d", W->rows, W->cols, start, ((dh != NULL) + (dW != NULL)) * product(N, W->rows, W->cols));
     return status;
 }

@@ -3,7 +3,7 @@
  *     model -> timed table -> (clock, the other table's operation, clock) -> rows by operation and matrix shape
  *
  * For `apprentice bench --profile`.  There is one set of rows for the process, because operations carry no
- * context; only one thread may call them, as for the table behind. */
+ * context. */
 #ifndef AP_TIMED_H
 #define AP_TIMED_H
 

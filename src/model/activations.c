@@ -200,17 +200,18 @@ static void take_head_norm_acts(const struct ap_config *c, struct taker *t, cons
     a->k_rstd = norms ? take(t, T * c->Hkv) : NULL;
 }
 
-/* The buffers of a block.  Without keep, x, mid and out are one buffer, and so are h1, hq and h2, gate and act. */
+/* The buffers of a block; first: those of block 0 when that is another.  Without keep, x, mid and out are one buffer, and
+ * so are gate and act. */
 static void take_block_acts(const struct ap_model *m, struct taker *t, int32_t l, const struct ap_block_rows *rows,
-                            bool keep, float *x, struct ap_block_acts *a)
+                            bool keep, float *x, const struct ap_block_acts *first, struct ap_block_acts *a)
 {
     bool on_trunk = rows->cache_k != NULL; /* then keys and values are in its buffers */
     const struct ap_config *c = &m->config;
     int64_t T = rows->T, Q = rows->Q, D = c->D, kv = (int64_t)c->Hkv * c->Dh, q = (int64_t)c->H * c->Dh;
     a->x = x;
-    a->h1 = take(t, T * D);
+    a->h = first != NULL ? first->h : take(t, T * D);
     a->rstd1 = take(t, T);
-    a->hq = keep && rows->query != NULL ? take(t, Q * D) : a->h1;
+    a->hq = keep && rows->query != NULL ? take(t, Q * D) : a->h;
     a->q = take(t, Q * q);
     a->k = on_trunk ? rows->cache_k + rows->key_first * kv : take(t, T * kv);
     take_head_norm_acts(c, t, rows, keep, a);
@@ -218,11 +219,10 @@ static void take_block_acts(const struct ap_model *m, struct taker *t, int32_t l
     a->att = take(t, Q * q);
     a->lse = keep ? take(t, Q * c->H) : NULL;
     a->mid = keep ? take(t, Q * D) : x;
-    a->h2 = keep ? take(t, Q * D) : a->h1;
     a->rstd2 = keep ? take(t, Q) : a->rstd1;
     a->gate = take(t, Q * c->F);
     a->up = take(t, Q * c->F);
-    a->act = keep ? take(t, Q * c->F) : a->gate;
+    a->act = !keep ? a->gate : first != NULL ? first->act : take(t, Q * c->F);
     a->out = keep ? take(t, Q * D) : x;
     take_adapter_acts(m, t, l, T, keep, a);
 }
@@ -234,7 +234,7 @@ static float *take_shared_acts(const struct ap_model *m, struct taker *t, struct
     const struct ap_config *c = &m->config;
     struct ap_block_acts *shared = &a->layer[0];
     struct ap_block_rows first = ap__activations_rows(a, c, 0);
-    take_block_acts(m, t, 0, &first, true, x, shared);
+    take_block_acts(m, t, 0, &first, true, x, NULL, shared);
     for (int j = 0; j < AP_LINEAR_COUNT && m->pair != NULL; j++)
         if (shared->u[j] == NULL)
             shared->u[j] = take(t, (int64_t)a->rows.T * m->lora.rank);
@@ -274,13 +274,14 @@ ap_status ap__activations_make(const struct ap_model *m, const struct ap_pack *p
         x = take_shared_acts(m, &t, a, x);
     for (int32_t l = 0; l < sets && !a->recompute && !t.failed; l++) {
         struct ap_block_rows rows = ap__activations_rows(a, c, keep ? l : 0);
-        take_block_acts(m, &t, l, &rows, keep, x, &layer[l]);
+        take_block_acts(m, &t, l, &rows, keep, x, l > 0 ? &layer[0] : NULL, &layer[l]);
         x = layer[l].out;
     }
     a->x = x;
     a->h = take(&t, (int64_t)a->last.Q * c->D);
     a->rstd = take(&t, a->last.Q);
     a->lse = keep ? take(&t, pack->N) : NULL;
+    a->logits = keep && (int64_t)pack->N * c->V <= AP_KEPT_LOGITS ? take(&t, (int64_t)pack->N * c->V) : NULL;
     *out = a;
     return taken(&t, T, err);
 }
@@ -297,8 +298,6 @@ ap_status ap__activations_grads(const struct ap_model *m, struct ap_arena *step,
     g->dk = take(&t, TKV);
     g->dv = take(&t, TKV);
     g->datt = take(&t, TQ);
-    g->dgate = take(&t, TF);
-    g->dup = take(&t, TF);
     g->dact = take(&t, TF);
     g->du = take(&t, T * (m->pair != NULL ? m->lora.rank : 0));
     return taken(&t, tokens, err);

@@ -13,6 +13,9 @@
 
 #include "model/block.h"
 
+/* Logits that are kept of one pack, at most. */
+enum { AP_KEPT_LOGITS = 1 << 25 };
+
 struct ap_trunk {
     int32_t P, most;      /* its rows; those of the largest pack on it */
     float *k, *v;         /* (L, P + most, Hkv*Dh) */
@@ -32,6 +35,7 @@ struct ap_activations {
     int32_t *target;     /* (N,) row of h that predicts each target */
     float *x, *h, *rstd; /* (Q, D) after the last block, (Q, D) normed, (Q,) */
     float *lse;          /* (N,) with keep: log of the sum of e^logit where each target is predicted */
+    float *logits;       /* (N, V) with keep unless there are too many: else backward computes them again */
 };
 
 struct ap_activations_how {

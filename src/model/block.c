@@ -32,43 +32,62 @@ static void spread(float *x, const struct ap_block_rows *rows, int32_t D)
     zero(x, (int64_t)end * D);
 }
 
-/* y (T,O) = x (T,I) W^T + b + s (x A^T) B^T, or += when accumulate.  u (T,R) is kept for backward. */
+static bool is_folded(const struct ap_lora_pair *p) { return p != NULL && p->folded.data != NULL; }
+
+/* y (T,O) = x (T,I) W^T + b + s (x A^T) B^T, or += when accumulate.  u (T,R) is kept for backward, unless folded. */
 static void linear(const struct ap_model *m, int32_t l, int j, float *y, const float *x, float *u, int32_t T,
                    bool accumulate)
 {
     const struct ap_lora_pair *p = ap__lora_pair(m, l, j);
     const struct ap_weight *b = ap__layer_weight(m, l, ap__bias_slot(j));
-    m->be->linear(y, x, &ap__layer_weight(m, l, ap__linear_slot(j))->W, T, accumulate, 1.0f);
+    const struct ap_matrix *W = is_folded(p) ? &p->folded : &ap__layer_weight(m, l, ap__linear_slot(j))->W;
+    m->be->linear(y, x, W, T, accumulate, 1.0f);
     if (b != NULL)
         m->be->bias(y, b->W.data, T, b->W.rows);
-    if (p != NULL) {
+    if (p != NULL && !is_folded(p)) {
         m->be->linear(u, x, &p->A, T, false, 1.0f);
         m->be->linear(y, u, &p->B, T, true, p->scale);
     }
 }
 
-/* dx (T,I) += dy W + s (dy B) A, dx may be NULL; weight gradients accumulate.  du (T,R) is scratch. */
-static void linear_d(const struct ap_model *m, int32_t l, int j, float *dx, const float *dy, const float *x,
-                     const float *u, float *du, int32_t T)
+/* The way back to the input: dx (T,I) = dy W + s (dy B) A, or += when accumulate; dx may be NULL.  du (T,R) = s dy B. */
+static void linear_input_d(const struct ap_model *m, int32_t l, int j, float *dx, bool accumulate, const float *dy,
+                           float *du, int32_t T)
+{
+    const struct ap_lora_pair *p = ap__lora_pair(m, l, j);
+    const struct ap_matrix *W = is_folded(p) ? &p->folded : &ap__layer_weight(m, l, ap__linear_slot(j))->W;
+    if (dx != NULL)
+        m->be->linear_dx(dx, dy, W, T, accumulate, 1.0f);
+    if (p != NULL)
+        m->be->linear_dx(du, dy, &p->B, T, false, p->scale);
+    if (p != NULL && dx != NULL && !is_folded(p))
+        m->be->linear_dx(dx, du, &p->A, T, true, 1.0f);
+}
+
+/* ... and to the weights, whose gradients accumulate, given du.  u (T,R) is scratch when folded. */
+static void linear_weights_d(const struct ap_model *m, int32_t l, int j, const float *dy, const float *x, float *u,
+                             const float *du, int32_t T)
 {
     const struct ap_weight *w = ap__layer_weight(m, l, ap__linear_slot(j));
     const struct ap_weight *b = ap__layer_weight(m, l, ap__bias_slot(j));
     const struct ap_lora_pair *p = ap__lora_pair(m, l, j);
-    if (dx != NULL)
-        m->be->linear_dx(dx, dy, &w->W, T, 1.0f);
     if (w->g != NULL)
         m->be->linear_dw(w->g, dy, x, T, w->W.rows, w->W.cols, 1.0f);
     if (b != NULL && b->g != NULL)
         m->be->bias_d(b->g, dy, T, b->W.rows);
     if (p == NULL)
         return;
-    float s = p->scale;
-    zero(du, (int64_t)T * p->A.rows);
-    m->be->linear_dx(du, dy, &p->B, T, s);
-    m->be->linear_dw(p->db, dy, u, T, p->B.rows, p->B.cols, s);
+    if (is_folded(p))
+        m->be->linear(u, x, &p->A, T, false, 1.0f);
+    m->be->linear_dw(p->db, dy, u, T, p->B.rows, p->B.cols, p->scale);
     m->be->linear_dw(p->da, du, x, T, p->A.rows, p->A.cols, 1.0f);
-    if (dx != NULL)
-        m->be->linear_dx(dx, du, &p->A, T, 1.0f);
+}
+
+static void linear_d(const struct ap_model *m, int32_t l, int j, float *dx, bool accumulate, const float *dy,
+                     const float *x, float *u, float *du, int32_t T)
+{
+    linear_input_d(m, l, j, dx, accumulate, dy, du, T);
+    linear_weights_d(m, l, j, dy, x, u, du, T);
 }
 
 static const float *norm_weight(const struct ap_model *m, int32_t l, enum ap_layer_slot slot)
@@ -119,14 +138,19 @@ static void cache_rows(const struct ap_model *m, const struct ap_block_rows *row
     }
 }
 
+static void attention_norm(const struct ap_model *m, int32_t l, int32_t T, const struct ap_block_acts *a)
+{
+    m->be->rmsnorm(a->h, a->rstd1, a->x, norm_weight(m, l, AP_SLOT_ATTN_NORM), T, m->config.D, m->config.eps);
+}
+
 static void attention_half(const struct ap_model *m, int32_t l, const struct ap_block_rows *rows,
                            struct ap_block_acts *a)
 {
     const struct ap_config *c = &m->config;
     int32_t T = rows->T, Q = rows->Q;
-    m->be->rmsnorm(a->h1, a->rstd1, a->x, norm_weight(m, l, AP_SLOT_ATTN_NORM), T, c->D, c->eps);
-    linear(m, l, AP_LINEAR_K, a->k_in, a->h1, a->u[AP_LINEAR_K], T, false);
-    linear(m, l, AP_LINEAR_V, a->v, a->h1, a->u[AP_LINEAR_V], T, false);
+    attention_norm(m, l, T, a);
+    linear(m, l, AP_LINEAR_K, a->k_in, a->h, a->u[AP_LINEAR_K], T, false);
+    linear(m, l, AP_LINEAR_V, a->v, a->h, a->u[AP_LINEAR_V], T, false);
     head_norm(m, l, AP_SLOT_K_NORM, a->k, a->k_rstd, a->k_in, T, c->Hkv);
     m->be->rope(a->k, rows->position, m->inv_freq, T, c->Hkv, c->Dh, false);
     if (rows->kv_row != NULL)
@@ -134,7 +158,7 @@ static void attention_half(const struct ap_model *m, int32_t l, const struct ap_
     if (rows->Q == 0)
         return;
     if (rows->query != NULL)
-        gather(a->hq, a->h1, rows, c->D);
+        gather(a->hq, a->h, rows, c->D);
     struct ap_attn attn = layer_attn(m, l, rows);
     linear(m, l, AP_LINEAR_Q, a->q_in, a->hq, a->u[AP_LINEAR_Q], Q, false);
     head_norm(m, l, AP_SLOT_Q_NORM, a->q, a->q_rstd, a->q_in, Q, c->H);
@@ -157,14 +181,11 @@ static void queries_d(const struct ap_model *m, int32_t l, const struct ap_block
     const float *k = rows->cache_k != NULL ? rows->cache_k : a->k, *v = rows->cache_v != NULL ? rows->cache_v : a->v;
     int32_t Q = rows->Q;
     struct ap_attn attn = layer_attn(m, l, rows);
-    zero(g->datt, (int64_t)Q * c->H * c->Dh);
-    linear_d(m, l, AP_LINEAR_O, g->datt, g->dx, a->att, a->u[AP_LINEAR_O], g->du, Q);
+    linear_d(m, l, AP_LINEAR_O, g->datt, false, g->dx, a->att, a->u[AP_LINEAR_O], g->du, Q);
     m->be->attention_d(g->dq, dk, dv, g->datt, a->att, a->lse, a->q, k, v, &attn);
     m->be->rope(g->dq, rows->query != NULL ? rows->query_position : rows->position, m->inv_freq, Q, c->H, c->Dh, true);
-    if (dh != NULL)
-        zero(dh, (int64_t)Q * c->D);
     float *dq = head_norm_d(m, l, AP_SLOT_Q_NORM, g->datt, g->dq, a->q_in, a->q_rstd, Q, c->H); /* datt is free now */
-    linear_d(m, l, AP_LINEAR_Q, dh, dq, a->hq, a->u[AP_LINEAR_Q], g->du, Q);
+    linear_d(m, l, AP_LINEAR_Q, dh, false, dq, a->hq, a->u[AP_LINEAR_Q], g->du, Q);
 }
 
 /* g->dx: dLoss/dmid (Q, D) in, dLoss/dx (T, D) out. */
@@ -182,6 +203,7 @@ static void attention_half_d(const struct ap_model *m, int32_t l, const struct a
         zero(own_dk, T * width);
         zero(own_dv, T * width);
     }
+    attention_norm(m, l, T, a);
     if (rows->Q > 0)
         queries_d(m, l, rows, a, g, dh, all_dk, all_dv);
     if (input_grad && rows->query != NULL) {
@@ -190,35 +212,41 @@ static void attention_half_d(const struct ap_model *m, int32_t l, const struct a
     }
     m->be->rope(own_dk, rows->position, m->inv_freq, T, c->Hkv, c->Dh, true);
     float *dk = head_norm_d(m, l, AP_SLOT_K_NORM, dnorm, own_dk, a->k_in, a->k_rstd, T, c->Hkv);
-    linear_d(m, l, AP_LINEAR_K, dh, dk, a->h1, a->u[AP_LINEAR_K], g->du, T);
-    linear_d(m, l, AP_LINEAR_V, dh, own_dv, a->h1, a->u[AP_LINEAR_V], g->du, T);
+    linear_d(m, l, AP_LINEAR_K, dh, true, dk, a->h, a->u[AP_LINEAR_K], g->du, T);
+    linear_d(m, l, AP_LINEAR_V, dh, true, own_dv, a->h, a->u[AP_LINEAR_V], g->du, T);
     if (input_grad)
         m->be->rmsnorm_d(g->dx, norm->g, dh, a->x, norm->W.data, a->rstd1, T, c->D);
+}
+
+static void feed_forward_norm(const struct ap_model *m, int32_t l, int32_t T, const struct ap_block_acts *a)
+{
+    m->be->rmsnorm(a->h, a->rstd2, a->mid, norm_weight(m, l, AP_SLOT_FFN_NORM), T, m->config.D, m->config.eps);
 }
 
 static void feed_forward_half(const struct ap_model *m, int32_t l, int32_t T, struct ap_block_acts *a)
 {
     const struct ap_config *c = &m->config;
-    m->be->rmsnorm(a->h2, a->rstd2, a->mid, norm_weight(m, l, AP_SLOT_FFN_NORM), T, c->D, c->eps);
-    linear(m, l, AP_LINEAR_GATE, a->gate, a->h2, a->u[AP_LINEAR_GATE], T, false);
-    linear(m, l, AP_LINEAR_UP, a->up, a->h2, a->u[AP_LINEAR_UP], T, false);
+    feed_forward_norm(m, l, T, a);
+    linear(m, l, AP_LINEAR_GATE, a->gate, a->h, a->u[AP_LINEAR_GATE], T, false);
+    linear(m, l, AP_LINEAR_UP, a->up, a->h, a->u[AP_LINEAR_UP], T, false);
     m->be->swiglu(a->act, a->gate, a->up, (int64_t)T * c->F);
     copy(a->out, a->mid, (int64_t)T * c->D);
     linear(m, l, AP_LINEAR_DOWN, a->out, a->act, a->u[AP_LINEAR_DOWN], T, true);
 }
 
-/* g->dx: dLoss/dout in, dLoss/dmid out. */
+/* g->dx: dLoss/dout in, dLoss/dmid out.  The gradients of gate and up take their places, act that of its own. */
 static void feed_forward_half_d(const struct ap_model *m, int32_t l, int32_t T, const struct ap_block_acts *a,
                                 struct ap_block_grads *g)
 {
     const struct ap_config *c = &m->config;
     struct ap_weight *norm = ap__layer_weight(m, l, AP_SLOT_FFN_NORM);
-    zero(g->dact, (int64_t)T * c->F);
-    linear_d(m, l, AP_LINEAR_DOWN, g->dact, g->dx, a->act, a->u[AP_LINEAR_DOWN], g->du, T);
-    m->be->swiglu_d(g->dgate, g->dup, g->dact, a->gate, a->up, (int64_t)T * c->F);
-    zero(g->dh, (int64_t)T * c->D);
-    linear_d(m, l, AP_LINEAR_GATE, g->dh, g->dgate, a->h2, a->u[AP_LINEAR_GATE], g->du, T);
-    linear_d(m, l, AP_LINEAR_UP, g->dh, g->dup, a->h2, a->u[AP_LINEAR_UP], g->du, T);
+    float *dgate = a->gate, *dup = a->up, *act = g->dact;
+    linear_input_d(m, l, AP_LINEAR_DOWN, g->dact, false, g->dx, g->du, T);
+    m->be->swiglu_d(dgate, dup, act, g->dact, a->gate, a->up, (int64_t)T * c->F);
+    linear_weights_d(m, l, AP_LINEAR_DOWN, g->dx, act, a->u[AP_LINEAR_DOWN], g->du, T);
+    feed_forward_norm(m, l, T, a);
+    linear_d(m, l, AP_LINEAR_GATE, g->dh, false, dgate, a->h, a->u[AP_LINEAR_GATE], g->du, T);
+    linear_d(m, l, AP_LINEAR_UP, g->dh, true, dup, a->h, a->u[AP_LINEAR_UP], g->du, T);
     m->be->rmsnorm_d(g->dx, norm->g, g->dh, a->mid, norm->W.data, a->rstd2, T, c->D);
 }
 

@@ -1,7 +1,7 @@
 /* block.h - one transformer block, forward and backward, over any rows.
  *
- *     x (T,D) -> rmsnorm h1 -> q,k,v (-> rmsnorm of each q,k head) -> rope -> attention att -> o -> + x = mid
- *     mid     -> rmsnorm h2 -> gate,up -> swiglu act -> down      -> + mid = out
+ *     x (T,D) -> rmsnorm h -> q,k,v (-> rmsnorm of each q,k head) -> rope -> attention att -> o -> + x = mid
+ *     mid     -> rmsnorm h -> gate,up -> swiglu act -> down      -> + mid = out
  *
  * Training, prefill and decoding all pass through here; they differ in the
  * attention runs, and in where keys and values go.  In the last block only rows
@@ -11,19 +11,20 @@
 
 #include "model/weights.h"
 
-/* What one block computes for T rows.  Backward needs all of it; without
- * backward all layers share one set, and x, mid and out are the same buffer. */
+/* What one block computes for T rows.  Backward needs all of it, but makes h and act again, which take little time and
+ * much memory, and leaves gradients in the place of gate and up; without backward all layers share one set, and x, mid and out are the same buffer. */
 struct ap_block_acts {
     float *x;                /* (T, D) input, not written unless it is also mid */
-    float *h1, *rstd1;       /* (T, D), (T,) */
-    float *hq;               /* (Q, D) rows of h1 that ask; h1 itself when all do or without backward */
+    float *h;                /* (T, D) x, then mid normed; a buffer of all layers */
+    float *rstd1, *rstd2;    /* (T,), (Q,) of these norms */
+    float *hq;               /* (Q, D) rows of the first h that ask; h itself when all do or without backward */
     float *q_in, *k_in;      /* as q, k: what a family with norms of queries and keys puts into them; else q, k */
     float *q_rstd, *k_rstd;  /* (Q, H), (T, Hkv) of these norms */
     float *q, *k, *v;        /* (Q, H*Dh), (T, Hkv*Dh) x 2; q and k after rope */
     float *att, *lse;        /* (Q, H*Dh), (Q, H); lse NULL without backward */
     float *mid;              /* (Q, D) */
-    float *h2, *rstd2;       /* (Q, D), (Q,) */
-    float *gate, *up, *act;  /* (Q, F) x 3; act may be gate's buffer without backward */
+    float *gate, *up;        /* (Q, F) x 2 */
+    float *act;              /* (Q, F) a buffer of all layers; without backward gate's */
     float *out;              /* (Q, D) */
     float *u[AP_LINEAR_COUNT]; /* (Q or T, R) x A^T of each adapter; one buffer without backward */
 };
@@ -56,7 +57,7 @@ struct ap_block_grads {
     float *dx;                 /* (T, D) in: dLoss/dout (Q, D), out: dLoss/dx (T, D) */
     float *dh;                 /* (T, D) */
     float *dq, *dk, *dv, *datt; /* as q, k, v, att */
-    float *dgate, *dup, *dact; /* (T, F) */
+    float *dact;               /* (T, F) */
     float *du;                 /* (T, R) */
 };
 /* input_grad: false when nothing below this block is trainable; dx is then left undefined. */

@@ -3,7 +3,9 @@
 
 #include "base/machine.h"
 #include "base/text.h"
-#include "model/weights.h"
+#include "model/activations.h"
+#include "model/fold.h"
+#include "model/worker.h"
 #include "tensor/quant.h"
 #include <stdio.h>
 
@@ -30,6 +32,23 @@ static int64_t weight_bytes(const struct ap_model *m, const struct ap_memory_pla
     return bytes;
 }
 
+/* Matrices of a small model with an adapter folded into all of them. */
+static int64_t folded_bytes(const struct ap_model *m, const struct ap_memory_plan *plan)
+{
+    int64_t n = 0;
+    for (int j = 0; j < AP_LINEAR_COUNT; j++) {
+        const struct ap_matrix *W = &ap__layer_weight(m, 0, ap__linear_slot(j))->W;
+        n += (int64_t)W->rows * W->cols * m->config.L;
+    }
+    return plan->mode == AP_LORA && n <= AP_FOLDED_NUMBERS ? n * F : 0;
+}
+
+/* Gradients of those that train side by side with the first. */
+static int64_t worker_bytes(int64_t trained)
+{
+    return trained <= AP_WORKER_NUMBERS * F ? (AP_WORKERS - 1) * trained : 0;
+}
+
 /* Numbers of the adapter over all layers. */
 static int64_t adapter_numbers(const struct ap_model *m, const struct ap_memory_plan *plan)
 {
@@ -45,13 +64,13 @@ static int64_t adapter_numbers(const struct ap_model *m, const struct ap_memory_
     return n * m->config.L;
 }
 
-/* Numbers per token: what backward needs of one block, what one block needs without backward, backward's scratch.
- * They mirror take_block_acts and take_grads of transformer.c. */
+/* Numbers per token: what backward needs of one block, what one block needs without backward, scratch of both ways.
+ * They mirror take_block_acts and ap__activations_grads of activations.c. */
 static int64_t kept_width(const struct ap_config *c, int32_t rank)
 {
     int64_t q = (int64_t)c->H * c->Dh, kv = (int64_t)c->Hkv * c->Dh;
     int64_t head_norms = ap__config_qk_norm(c) ? q + kv + c->H + c->Hkv : 0;
-    return 4 * (int64_t)c->D + 2 * q + 2 * kv + 3 * (int64_t)c->F + c->H + 2 + head_norms +
+    return 2 * (int64_t)c->D + 2 * q + 2 * kv + 2 * (int64_t)c->F + c->H + 2 + head_norms +
            (int64_t)AP_LINEAR_COUNT * rank;
 }
 
@@ -63,13 +82,14 @@ static int64_t passing_width(const struct ap_config *c, int32_t rank)
 
 static int64_t scratch_width(const struct ap_config *c, int32_t rank)
 {
-    return 2 * (int64_t)c->D + 2 * (int64_t)c->H * c->Dh + 2 * (int64_t)c->Hkv * c->Dh + 3 * (int64_t)c->F + rank;
+    return 3 * (int64_t)c->D + 2 * (int64_t)c->H * c->Dh + 2 * (int64_t)c->Hkv * c->Dh + 2 * (int64_t)c->F + rank;
 }
 
-/* Gathered rows and logits of a chunk of the loss. */
+/* Gathered rows and logits of a chunk of the loss, and those that are kept. */
 static int64_t loss_bytes(const struct ap_config *c, int64_t tokens, bool backward)
 {
-    return min64(tokens, LOSS_TARGETS) * (min64(c->V, LOSS_WORDS) + (backward ? 2 : 1) * (int64_t)c->D) * F;
+    int64_t kept = backward ? min64(tokens * c->V, AP_KEPT_LOGITS) : 0;
+    return kept * F + min64(tokens, LOSS_TARGETS) * (min64(c->V, LOSS_WORDS) + (backward ? 2 : 1) * (int64_t)c->D) * F;
 }
 
 static int64_t activation_bytes(const struct ap_config *c, const struct ap_memory_plan *plan)
@@ -100,7 +120,8 @@ void ap__memory_estimate(const struct ap_model *stored, const struct ap_memory_p
     int64_t trained = plan->mode == AP_FULL ? out->weights : plan->mode == AP_LORA ? adapter : 0;
     out->gradients = trained;
     out->optimizer = 2 * trained; /* AdamW's two moments */
-    out->activations = activation_bytes(&stored->config, plan);
+    out->activations = activation_bytes(&stored->config, plan) + folded_bytes(stored, plan);
+    out->other += worker_bytes(trained);
     out->cache = cache_bytes(&stored->config, plan);
     out->total = out->weights + out->adapter + out->gradients + out->optimizer + out->activations + out->cache +
                  out->other;

@@ -60,7 +60,7 @@ static bool make_chunk(struct ap_session *s)
     const struct ap_config *c = &s->m->config;
     size_t T = CHUNK, D = (size_t)c->D, Q = (size_t)c->H * (size_t)c->Dh, KV = (size_t)c->Hkv * (size_t)c->Dh;
     struct ap_block_acts *a = &s->acts;
-    float **const buffer[] = {&a->x, &a->h1, &a->rstd1, &a->q, &a->q_rstd, &a->k, &a->v, &a->att, &a->gate, &a->up};
+    float **const buffer[] = {&a->x, &a->h, &a->rstd1, &a->q, &a->q_rstd, &a->k, &a->v, &a->att, &a->gate, &a->up};
     const size_t width[] = {D, D, 1, Q, (size_t)c->H, KV, KV, Q, (size_t)c->F, (size_t)c->F};
     for (size_t i = 0; i < sizeof width / sizeof *width; i++) {
         *buffer[i] = ap__arena_alloc(&s->arena, T * width[i] * sizeof(float));
@@ -68,7 +68,7 @@ static bool make_chunk(struct ap_session *s)
             return false;
     }
     a->mid = a->out = a->x;
-    a->h2 = a->hq = a->h1;
+    a->hq = a->h;
     a->q_in = a->q;
     a->k_in = a->k;
     a->k_rstd = a->q_rstd;
@@ -373,11 +373,11 @@ static void chunk_logits(struct ap_session *s, int32_t n, float *logits)
 {
     const struct ap_config *c = &s->m->config;
     size_t D = (size_t)c->D, V = (size_t)c->V;
-    s->m->be->rmsnorm(s->acts.h1, s->acts.rstd1, s->acts.x, ap__final_norm(s->m)->W.data, n, c->D, c->eps);
+    s->m->be->rmsnorm(s->acts.h, s->acts.rstd1, s->acts.x, ap__final_norm(s->m)->W.data, n, c->D, c->eps);
     for (int32_t i = 0, group; i < n; i += group) {
         for (group = 1; i + group < n && s->item[i + group] == s->item[i] + group;)
             group++;
-        s->m->be->linear(logits + (size_t)s->item[i] * V, s->acts.h1 + (size_t)i * D, &ap__head_weight(s->m)->W, group,
+        s->m->be->linear(logits + (size_t)s->item[i] * V, s->acts.h + (size_t)i * D, &ap__head_weight(s->m)->W, group,
                          false, 1.0f);
     }
 }

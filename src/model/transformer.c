@@ -64,7 +64,7 @@ ap_status ap__model_forward_on(struct ap_model *m, const struct ap_trunk *trunk,
     struct ap_activations_how how = {.keep = keep, .trunk = trunk};
     ap_status status = hidden_states(m, pack, &how, step, &a, err);
     if (status == AP_OK)
-        status = m->be->logprobs(logp, a->lse, a->h, &ap__head_weight(m)->W, a->target, pack->target_token, pack->N, step,
+        status = m->be->logprobs(logp, a->lse, a->logits, a->h, &ap__head_weight(m)->W, a->target, pack->target_token, pack->N, step,
                                  err);
     if (status == AP_OK && keep)
         *acts = a;
@@ -81,7 +81,7 @@ static ap_status head_backward(struct ap_model *m, const struct ap_pack *pack, c
     const struct ap_weight *head = ap__head_weight(m), *norm = ap__final_norm(m);
     size_t bytes = (size_t)a->last.Q * (size_t)m->config.D * sizeof(float);
     memset(g->dh, 0, bytes);
-    AP_TRY(m->be->logprobs_d(g->dh, head->g, dlogp, a->lse, a->h, &head->W, a->target, pack->target_token, pack->N, step,
+    AP_TRY(m->be->logprobs_d(g->dh, head->g, dlogp, a->lse, a->logits, a->h, &head->W, a->target, pack->target_token, pack->N, step,
                              err));
     memset(g->dx, 0, bytes);
     m->be->rmsnorm_d(g->dx, norm->g, g->dh, a->x, norm->W.data, a->rstd, a->last.Q, m->config.D);

@@ -53,6 +53,7 @@ struct ap_lora_pair {
     char name_a[112], name_b[112]; /* as PEFT writes them */
     struct ap_matrix A, B;         /* (R, I), (O, R), f32; R <= ap_model.lora.rank */
     float *a, *b, *da, *db;        /* values and gradients */
+    struct ap_matrix folded;       /* W + scale B A (O, I) while a gradient is computed (fold.h); else without data */
     float alpha, scale;            /* scale: alpha/R, or alpha/sqrt(R) when rank-stabilised */
 };
 

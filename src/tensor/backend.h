@@ -53,8 +53,8 @@ struct ap_backend {
 
     /* y (T,O) = x (T,I) W^T, or += when accumulate. */
     void (*linear)(float *y, const float *x, const struct ap_matrix *W, int32_t T, bool accumulate, float scale);
-    /* dx (T,I) += scale * dy (T,O) W. */
-    void (*linear_dx)(float *dx, const float *dy, const struct ap_matrix *W, int32_t T, float scale);
+    /* dx (T,I) = scale * dy (T,O) W, or += when accumulate. */
+    void (*linear_dx)(float *dx, const float *dy, const struct ap_matrix *W, int32_t T, bool accumulate, float scale);
     /* dW (O,I) += scale * dy^T x. */
     void (*linear_dw)(float *dW, const float *dy, const float *x, int32_t T, int32_t O, int32_t I, float scale);
 
@@ -83,21 +83,23 @@ struct ap_backend {
 
     /* y (T,F) = silu(gate) * up. */
     void (*swiglu)(float *y, const float *gate, const float *up, int64_t n);
-    /* dgate, dup overwritten. */
-    void (*swiglu_d)(float *dgate, float *dup, const float *dy, const float *gate, const float *up, int64_t n);
+    /* dgate, dup and y (once more) overwritten; they may stand in the places of gate, up and dy. */
+    void (*swiglu_d)(float *dgate, float *dup, float *y, const float *dy, const float *gate, const float *up, int64_t n);
 
     /* y (T,D) = E[token]. */
     void (*embedding)(float *y, const int32_t *token, const struct ap_matrix *E, int32_t T);
     /* dE (V,D) += */
     void (*embedding_d)(float *dE, const float *dy, const int32_t *token, int32_t T, int32_t D);
 
-    /* logp[i] = log softmax(h[row[i]] W^T)[token[i]] for i < N; lse[i] (NULL: not wanted) the log of the sum of e^logit.
-     * h (T,D).  Logits exist only for some targets and a part of the vocabulary at a time. */
-    ap_status (*logprobs)(float *logp, float *lse, const float *h, const struct ap_matrix *W, const int32_t *row,
+    /* logp[i] = log softmax(h[row[i]] W^T)[token[i]] for i < N; h (T,D).  For backward, each NULL when not wanted: lse[i]
+     * the log of the sum of e^logit, and all logits, (N,V) in an order of their own.  Where logits are not kept they exist
+     * only for some targets and a part of the vocabulary at a time. */
+    ap_status (*logprobs)(float *logp, float *lse, float *logits, const float *h, const struct ap_matrix *W, const int32_t *row,
                           const int32_t *token, int32_t N, struct ap_arena *scratch, struct ap_err *err);
-    /* dh[row[i]] += and dW += (dW may be NULL), given lse; logits are computed again, but not for targets whose dlogp
-     * is 0.  Deterministic: rows of equal `row` may repeat (a parent with several children) and need not be sorted. */
-    ap_status (*logprobs_d)(float *dh, float *dW, const float *dlogp, const float *lse, const float *h,
+    /* dh[row[i]] += and dW += (dW may be NULL), given lse; without logits (NULL) they are computed again.  Targets whose
+     * dlogp is 0 cost nothing.  Deterministic: rows of equal `row` may repeat (a parent with several children) and need
+     * not be sorted. */
+    ap_status (*logprobs_d)(float *dh, float *dW, const float *dlogp, const float *lse, const float *logits, const float *h,
                             const struct ap_matrix *W, const int32_t *row, const int32_t *token, int32_t N,
                             struct ap_arena *scratch, struct ap_err *err);
 
@@ -119,7 +121,7 @@ enum { AP_MAX_HEAD_WIDTH = 256 };
 /* Operations never allocate, except that a thread that calls them keeps a little scratch, grown to the
  * largest call so far.  When it cannot be had they go on without it, slower but right. */
 extern const struct ap_backend ap__backend_cpu;
-/* Give the calling thread's scratch back (at the end of the program, or of the thread). */
+/* Give the calling thread's scratch back; this happens by itself when a thread other than the first ends. */
 void ap__backend_cpu_release(void);
 
 #endif

@@ -36,12 +36,12 @@ void *ap__scratch_need(struct ap_scratch *scratch, size_t size);
 void ap__scratch_free(struct ap_scratch *scratch);
 
 void ap__cpu_linear(float *y, const float *x, const struct ap_matrix *W, int32_t T, bool accumulate, float scale);
-void ap__cpu_linear_dx(float *dx, const float *dy, const struct ap_matrix *W, int32_t T, float scale);
+void ap__cpu_linear_dx(float *dx, const float *dy, const struct ap_matrix *W, int32_t T, bool accumulate, float scale);
 /* The same with rows [first, first+O) of W alone: y, dy (T, O). */
 void ap__cpu_linear_rows(float *y, const float *x, const struct ap_matrix *W, int32_t first, int32_t O, int32_t T,
                          bool accumulate, float scale);
 void ap__cpu_linear_rows_dx(float *dx, const float *dy, const struct ap_matrix *W, int32_t first, int32_t O, int32_t T,
-                            float scale);
+                            bool accumulate, float scale);
 void ap__cpu_linear_dw(float *dW, const float *dy, const float *x, int32_t T, int32_t O, int32_t I, float scale);
 
 void ap__cpu_bias(float *y, const float *b, int32_t T, int32_t O);
@@ -50,7 +50,7 @@ void ap__cpu_rmsnorm(float *y, float *rstd, const float *x, const float *w, int3
 void ap__cpu_rmsnorm_d(float *dx, float *dw, const float *dy, const float *x, const float *w, const float *rstd,
                        int32_t T, int32_t D);
 void ap__cpu_swiglu(float *y, const float *gate, const float *up, int64_t n);
-void ap__cpu_swiglu_d(float *dgate, float *dup, const float *dy, const float *gate, const float *up, int64_t n);
+void ap__cpu_swiglu_d(float *dgate, float *dup, float *y, const float *dy, const float *gate, const float *up, int64_t n);
 void ap__cpu_embedding(float *y, const int32_t *token, const struct ap_matrix *E, int32_t T);
 void ap__cpu_embedding_d(float *dE, const float *dy, const int32_t *token, int32_t T, int32_t D);
 /* dst[index[i]] += src[i] for i < n in this order, rows of D numbers; deterministic. */
@@ -68,9 +68,9 @@ void ap__cpu_attention_d(float *dq, float *dk, float *dv, const float *dout, con
                          const float *q, const float *k, const float *v, const struct ap_attn *attn);
 void ap__cpu_attention_release(void);
 
-ap_status ap__cpu_logprobs(float *logp, float *lse, const float *h, const struct ap_matrix *W, const int32_t *row,
+ap_status ap__cpu_logprobs(float *logp, float *lse, float *logits, const float *h, const struct ap_matrix *W, const int32_t *row,
                            const int32_t *token, int32_t N, struct ap_arena *scratch, struct ap_err *err);
-ap_status ap__cpu_logprobs_d(float *dh, float *dW, const float *dlogp, const float *lse, const float *h,
+ap_status ap__cpu_logprobs_d(float *dh, float *dW, const float *dlogp, const float *lse, const float *logits, const float *h,
                              const struct ap_matrix *W, const int32_t *row, const int32_t *token, int32_t N,
                              struct ap_arena *scratch, struct ap_err *err);
 

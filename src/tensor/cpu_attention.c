@@ -34,6 +34,11 @@ static int32_t min32(int32_t a, int32_t b)
     return a < b ? a : b;
 }
 
+static int32_t whole_lanes(int32_t n)
+{
+    return (n + AP_LANES - 1) / AP_LANES * AP_LANES;
+}
+
 /* ---- packing ---- */
 
 /* Rows row[i] of src (rows ld apart) as (n, width), zero behind Dh: in place when they
@@ -72,17 +77,16 @@ static void square_transpose(float *dst, const float *src, size_t ld, const int3
         ap__vec_store(dst + (d + r) * AP_KEYS + i, x[r]);
 }
 
-/* dst (Dh, AP_KEYS) = rows row[i] of src as columns, zero up to whole lanes; returns the padded count. */
-static int32_t rows_transpose(float *dst, const float *src, size_t ld, const int32_t *row, int32_t n, int32_t Dh)
+/* dst (Dh, AP_KEYS) = rows row[i] of src as columns, zero up to whole lanes. */
+static void rows_transpose(float *dst, const float *src, size_t ld, const int32_t *row, int32_t n, int32_t Dh)
 {
-    int32_t padded = (n + AP_LANES - 1) / AP_LANES * AP_LANES, whole = Dh / AP_LANES * AP_LANES;
+    int32_t padded = whole_lanes(n), whole = Dh / AP_LANES * AP_LANES;
     for (int32_t i = 0; i < padded; i += AP_LANES)
         for (int32_t d = 0; d < whole; d += AP_LANES)
             square_transpose(dst, src, ld, row, i, n, d);
     for (int32_t d = whole; d < Dh; d++)
         for (int32_t i = 0; i < padded; i++)
             dst[d * AP_KEYS + i] = i < n ? src[(size_t)row[i] * ld + (size_t)d] : 0;
-    return padded;
 }
 
 /* Visits the rows of an item: row r of the pack is query `query`, head `head`. */
@@ -114,6 +118,12 @@ static int32_t first_row(const struct ap_stream *stream, int32_t from, int32_t h
 {
     int32_t hidden = stream->own_len > 0 ? from + 1 - stream->visible0 : 0;
     return stream->row0 + (hidden > 0 ? hidden * heads : 0);
+}
+
+/* Keys among the n from `from` on that the last of some rows sees, and with it the others. */
+static int32_t keys_seen(const struct ap_stream *stream, int32_t last, int32_t from, int32_t n, int32_t heads)
+{
+    return stream->own_len > 0 ? min32(n, stream->visible0 + (last - stream->row0) / heads - from) : n;
 }
 
 /* Hide from row r what is behind its own position, and the padding. */
@@ -170,6 +180,8 @@ static void window_mask(float *S, const struct ap_stream *stream, const int32_t 
 
 /* ---- forward ---- */
 
+#define LAX 8.0f
+
 struct forward {
     const struct ap_plan *plan;
     const float *k, *v; /* the first row of the key/value head */
@@ -183,7 +195,8 @@ struct forward {
     AP_ALIGNED float S[GROUP * AP_KEYS];
 };
 
-/* Turn the scores of one row into powers relative to the new maximum; O and sum follow it. */
+/* Turn the scores of one row into powers relative to a maximum. It only follows the largest score, and O and sum follow
+ * it, when that is far above: powers up to 2^LAX are as exact as those up to 1. */
 static void row_softmax(float *restrict S, float *restrict O, float *restrict max, float *restrict sum, int32_t padded,
                         int32_t width)
 {
@@ -191,7 +204,7 @@ static void row_softmax(float *restrict S, float *restrict O, float *restrict ma
     for (int32_t c = AP_LANES; c < padded; c += AP_LANES)
         high = ap__vec_max(high, ap__vec_load(S + c));
     float top = ap__vec_largest(high);
-    if (top > *max) {
+    if (top > *max + LAX) {
         float shrink = ap__exp2(*max - top);
         *max = top;
         total *= shrink;
@@ -208,20 +221,21 @@ static void row_softmax(float *restrict S, float *restrict O, float *restrict ma
 }
 
 /* Keys [from, from+n) of the stream are in Kt and V (rows ldv apart). */
-static void forward_block(struct forward *w, const struct ap_stream *stream, int32_t from, int32_t n, int32_t padded,
-                          const float *V, int32_t ldv)
+static void forward_block(struct forward *w, const struct ap_stream *stream, int32_t from, int32_t n, const float *V,
+                          int32_t ldv)
 {
     int32_t width = w->plan->width, heads = w->plan->heads, Dh = w->plan->attn->Dh;
     for (int32_t r = first_row(stream, from, heads); r < stream->row1; r += GROUP) {
         int32_t rows = min32(GROUP, stream->row1 - r);
+        int32_t seen = keys_seen(stream, r + rows - 1, from, n, heads), padded = whole_lanes(seen);
         struct ap_product scores = {w->Q + r * width, w->Kt, w->S, width, AP_KEYS, AP_KEYS, rows, padded, Dh, false};
         ap__product(&scores);
-        scores_mask(w->S, stream, r, rows, from, n, padded, heads);
-        window_mask(w->S, stream, w->position + r, w->plan->attn->window, rows, from, n);
+        scores_mask(w->S, stream, r, rows, from, seen, padded, heads);
+        window_mask(w->S, stream, w->position + r, w->plan->attn->window, rows, from, seen);
         for (int32_t i = 0; i < rows; i++)
             row_softmax(w->S + i * AP_KEYS, w->O + (r + i) * width, &w->max[r + i], w->sum + (r + i) * AP_LANES, padded,
                         width);
-        struct ap_product mix = {w->S, V, w->O + r * width, AP_KEYS, ldv, width, rows, width, n, true};
+        struct ap_product mix = {w->S, V, w->O + r * width, AP_KEYS, ldv, width, rows, width, seen, true};
         ap__product(&mix);
     }
 }
@@ -234,10 +248,10 @@ static void forward_stream(void *ctx, const struct ap_stream *stream)
     for (; from < stream->keys; from += AP_KEYS) {
         int32_t n = min32(AP_KEYS, stream->keys - from);
         ap__stream_rows(stream, from, n, row);
-        int32_t padded = rows_transpose(w->Kt, w->k, w->ld, row, n, Dh);
+        rows_transpose(w->Kt, w->k, w->ld, row, n, Dh);
         int32_t ldv;
         const float *V = rows_pack(w->V, w->v, w->ld, row, n, Dh, w->plan->width, &ldv);
-        forward_block(w, stream, from, n, padded, V, ldv);
+        forward_block(w, stream, from, n, V, ldv);
     }
 }
 
@@ -339,28 +353,29 @@ static void rows_softmax_d(float *restrict P, float *restrict dS, const float *l
     }
 }
 
-static void backward_block(struct backward *w, const struct ap_stream *stream, int32_t from, int32_t n, int32_t padded,
-                           const float *K, int32_t ldk)
+static void backward_block(struct backward *w, const struct ap_stream *stream, int32_t from, int32_t n, const float *K,
+                           int32_t ldk)
 {
     int32_t width = w->plan->width, heads = w->plan->heads, Dh = w->plan->attn->Dh;
-    bool more = false; /* later groups add to what the first wrote */
+    memset(w->dK, 0, (size_t)n * (size_t)width * sizeof *w->dK);
+    memset(w->dV, 0, (size_t)n * (size_t)width * sizeof *w->dV);
     for (int32_t r = first_row(stream, from, heads); r < stream->row1; r += GROUP) {
         int32_t rows = min32(GROUP, stream->row1 - r);
+        int32_t seen = keys_seen(stream, r + rows - 1, from, n, heads), padded = whole_lanes(seen);
         float *Q = w->Q + r * width, *dO = w->dO + r * width, *dQ = w->dQ + r * width;
         struct ap_product scores = {Q, w->Kt, w->P, width, AP_KEYS, AP_KEYS, rows, padded, Dh, false};
         ap__product(&scores);
-        scores_mask(w->P, stream, r, rows, from, n, padded, heads);
-        window_mask(w->P, stream, w->position + r, w->plan->attn->window, rows, from, n);
+        scores_mask(w->P, stream, r, rows, from, seen, padded, heads);
+        window_mask(w->P, stream, w->position + r, w->plan->attn->window, rows, from, seen);
         struct ap_product dP = {dO, w->Vt, w->dS, width, AP_KEYS, AP_KEYS, rows, padded, Dh, false};
         ap__product(&dP);
         rows_softmax_d(w->P, w->dS, w->lse + r, w->delta + r, rows, padded);
-        struct ap_product dV = {w->P, dO, w->dV, AP_KEYS, width, width, n, width, rows, more};
+        struct ap_product dV = {w->P, dO, w->dV, AP_KEYS, width, width, seen, width, rows, true};
         ap__product_ta(&dV);
-        struct ap_product dK = {w->dS, Q, w->dK, AP_KEYS, width, width, n, width, rows, more};
+        struct ap_product dK = {w->dS, Q, w->dK, AP_KEYS, width, width, seen, width, rows, true};
         ap__product_ta(&dK);
-        struct ap_product mix = {w->dS, K, dQ, AP_KEYS, ldk, width, rows, width, n, true};
+        struct ap_product mix = {w->dS, K, dQ, AP_KEYS, ldk, width, rows, width, seen, true};
         ap__product(&mix);
-        more = true;
     }
 }
 
@@ -372,11 +387,11 @@ static void backward_stream(void *ctx, const struct ap_stream *stream)
     for (; from < stream->keys; from += AP_KEYS) {
         int32_t n = min32(AP_KEYS, stream->keys - from);
         ap__stream_rows(stream, from, n, row);
-        int32_t padded = rows_transpose(w->Kt, w->k, w->ld, row, n, Dh);
+        rows_transpose(w->Kt, w->k, w->ld, row, n, Dh);
         rows_transpose(w->Vt, w->v, w->ld, row, n, Dh);
         int32_t ldk;
         const float *K = rows_pack(w->K, w->k, w->ld, row, n, Dh, width, &ldk);
-        backward_block(w, stream, from, n, padded, K, ldk);
+        backward_block(w, stream, from, n, K, ldk);
         for (int32_t i = 0; i < n; i++) {
             size_t at = (size_t)(row[i] - w->grad.base) * w->grad.ld;
             float *dk = w->grad.dk + at, *dv = w->grad.dv + at;

@@ -2,6 +2,8 @@
  * thread keeps between calls. */
 #include "tensor/cpu.h"
 
+#include <pthread.h>
+
 const struct ap_backend ap__backend_cpu = {
     .name = "cpu",
     .linear = ap__cpu_linear,
@@ -32,6 +34,23 @@ void ap__backend_cpu_release(void)
     ap__cpu_attention_release();
 }
 
+/* ---- scratch of a thread, given back when the thread ends ---- */
+
+static pthread_key_t at_end;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static bool has_key;
+
+static void release(void *thread)
+{
+    (void)thread;
+    ap__backend_cpu_release();
+}
+
+static void make_key(void)
+{
+    has_key = pthread_key_create(&at_end, release) == 0;
+}
+
 void *ap__scratch_need(struct ap_scratch *scratch, size_t size)
 {
     if (size <= scratch->size)
@@ -39,6 +58,9 @@ void *ap__scratch_need(struct ap_scratch *scratch, size_t size)
     void *data = ap__alloc(size);
     if (data == NULL)
         return NULL;
+    (void)pthread_once(&once, make_key);
+    if (has_key)
+        (void)pthread_setspecific(at_end, &at_end); /* any value: without one nothing is called */
     ap__free(scratch->data);
     *scratch = (struct ap_scratch){data, size};
     return data;

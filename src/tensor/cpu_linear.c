@@ -1,7 +1,7 @@
 /* cpu_linear.c - products with a matrix of weights, forward and backward.
  *
  *     y (T,O)  = x (T,I) W^T      forward
- *     dx (T,I) += dy (T,O) W      backward to the input
+ *     dx (T,I) = dy (T,O) W       backward to the input
  *     dW (O,I) += dy^T x          backward to the weight
  *
  * All three are C (M,N) = A B^T summed over k. One side is packed, a block at a time that stays in the second cache;
@@ -299,21 +299,23 @@ void ap__cpu_linear_rows(float *y, const float *x, const struct ap_matrix *W, in
     run(&j, few ? O : T, few ? T : O);
 }
 
-void ap__cpu_linear_dx(float *dx, const float *dy, const struct ap_matrix *W, int32_t T, float scale)
+void ap__cpu_linear_dx(float *dx, const float *dy, const struct ap_matrix *W, int32_t T, bool accumulate, float scale)
 {
-    ap__cpu_linear_rows_dx(dx, dy, W, 0, W->rows, T, scale);
+    ap__cpu_linear_rows_dx(dx, dy, W, 0, W->rows, T, accumulate, scale);
 }
 
 void ap__cpu_linear_rows_dx(float *dx, const float *dy, const struct ap_matrix *W, int32_t first, int32_t O, int32_t T,
-                            float scale)
+                            bool accumulate, float scale)
 {
-    struct job j = {rows_of(dy, T, O), {*W, true, first}, O, dx, (size_t)W->cols, false, true, scale};
+    struct job j = {rows_of(dy, T, O), {*W, true, first}, O, dx, (size_t)W->cols, false, accumulate, scale};
     run(&j, T, W->cols);
 }
 
 void ap__cpu_linear_dw(float *dW, const float *dy, const float *x, int32_t T, int32_t O, int32_t I, float scale)
 {
-    struct job j = {rows_of(dy, T, O), rows_of(x, T, I), T, dW, (size_t)I, false, true, scale};
-    j.streamed.by_columns = j.packed.by_columns = true;
-    run(&j, O, I);
+    struct side output = rows_of(dy, T, O), input = rows_of(x, T, I);
+    output.by_columns = input.by_columns = true;
+    bool few = O < I; /* the smaller side is packed */
+    struct job j = {few ? input : output, few ? output : input, T, dW, (size_t)I, few, true, scale};
+    run(&j, few ? I : O, few ? O : I);
 }

@@ -5,7 +5,8 @@
  *         forward    largest logit and sum of powers so far (online softmax), the target's own logit
  *         backward   dlogits = (onehot - softmax) dlogp in their place;  dh += dlogits W_B   dW_B += dlogits^T h
  *
- * Backward computes the logits again: to keep them would take V numbers per target. */
+ * Backward needs the logits again.  To keep them takes V numbers per target; where that is too much they are computed
+ * twice.  Kept ones stand chunk by chunk, block by block, (C, B) as they were computed. */
 #include "tensor/cpu.h"
 #include "tensor/vector.h"
 
@@ -22,6 +23,7 @@ struct chunk {
     int32_t row[CHUNK], token[CHUNK];
     float *h, *dh;         /* (CHUNK, D) gathered rows, their gradient */
     float *logits;         /* (CHUNK, BLOCK) */
+    int32_t N, V;
     float top[CHUNK], own[CHUNK];
     double sum[CHUNK];     /* of e^(logit - top) */
 };
@@ -54,6 +56,13 @@ static void chunk_fill(struct chunk *c, const float *h, int32_t D, const int32_t
     }
 }
 
+/* Where among the kept logits those of target i stand, for B words from v on. */
+static size_t kept_at(const struct chunk *c, int32_t i, int32_t v, int32_t B)
+{
+    int32_t first = i / CHUNK * CHUNK, n = c->N - first < CHUNK ? c->N - first : CHUNK;
+    return (size_t)first * (size_t)c->V + (size_t)n * (size_t)v + (size_t)(i - first) * (size_t)B;
+}
+
 /* Words of the block that begins at v: blocks are about equally large. */
 static int32_t block_words(int32_t V, int32_t v)
 {
@@ -80,12 +89,12 @@ static float powers_sum(const float *logit, int32_t B, float top)
     return sum;
 }
 
-/* Words [v, v+B) for all targets of the chunk. */
-static void block_sums(struct chunk *c, int32_t v, int32_t B)
+/* Words [v, v+B) for all targets of the chunk, whose logits (n, B) are there. */
+static void block_sums(struct chunk *c, const float *logits, int32_t v, int32_t B)
 {
 #pragma omp parallel for if ((int64_t)c->n * B > AP_PARALLEL_MIN)
     for (int32_t i = 0; i < c->n; i++) {
-        const float *logit = c->logits + (size_t)i * (size_t)B;
+        const float *logit = logits + (size_t)i * (size_t)B;
         float top = largest(logit, B);
         if (top > c->top[i]) {
             c->sum[i] *= exp((double)c->top[i] - (double)top);
@@ -97,11 +106,11 @@ static void block_sums(struct chunk *c, int32_t v, int32_t B)
     }
 }
 
-ap_status ap__cpu_logprobs(float *logp, float *lse, const float *h, const struct ap_matrix *W, const int32_t *row,
+ap_status ap__cpu_logprobs(float *logp, float *lse, float *logits, const float *h, const struct ap_matrix *W, const int32_t *row,
                            const int32_t *token, int32_t N, struct ap_arena *scratch, struct ap_err *err)
 {
     struct ap_arena_mark mark = ap__arena_mark(scratch);
-    struct chunk c;
+    struct chunk c = {.N = N, .V = W->rows};
     ap_status status = N > 0 ? chunk_alloc(&c, W, N, false, scratch, err) : AP_OK;
     for (int32_t from = 0; from < N && status == AP_OK;) {
         chunk_fill(&c, h, W->cols, row, token, N, NULL, &from);
@@ -111,8 +120,9 @@ ap_status ap__cpu_logprobs(float *logp, float *lse, const float *h, const struct
         }
         for (int32_t v = 0, B; v < W->rows; v += B) {
             B = block_words(W->rows, v);
-            ap__cpu_linear_rows(c.logits, c.h, W, v, B, c.n, false, 1.0f);
-            block_sums(&c, v, B);
+            float *block = logits != NULL ? logits + kept_at(&c, c.target[0], v, B) : c.logits;
+            ap__cpu_linear_rows(block, c.h, W, v, B, c.n, false, 1.0f);
+            block_sums(&c, block, v, B);
         }
         for (int32_t i = 0; i < c.n; i++) {
             float total = (float)log(c.sum[i]);
@@ -125,36 +135,37 @@ ap_status ap__cpu_logprobs(float *logp, float *lse, const float *h, const struct
     return status;
 }
 
-/* Logits of words [v, v+B) become d logp / d logit, times dlogp. */
-static void block_d(struct chunk *c, int32_t v, int32_t B, const float *dlogp, const float *lse)
+/* Logits of words [v, v+B), kept ones or those in c, become d logp / d logit, times dlogp, in c. */
+static void block_d(struct chunk *c, const float *kept, int32_t v, int32_t B, const float *dlogp, const float *lse)
 {
 #pragma omp parallel for if ((int64_t)c->n * B > AP_PARALLEL_MIN)
     for (int32_t i = 0; i < c->n; i++) {
-        float *logit = c->logits + (size_t)i * (size_t)B, d = dlogp[c->target[i]], shift = lse[c->target[i]];
+        float *to = c->logits + (size_t)i * (size_t)B, d = dlogp[c->target[i]], shift = lse[c->target[i]];
+        const float *logit = kept != NULL ? kept + kept_at(c, c->target[i], v, B) : to;
 #pragma omp simd
         for (int32_t w = 0; w < B; w++)
-            logit[w] = ap__exp2((logit[w] - shift) * AP_LOG2E) * -d;
+            to[w] = ap__exp2((logit[w] - shift) * AP_LOG2E) * -d;
         if (c->token[i] >= v && c->token[i] < v + B)
-            logit[c->token[i] - v] += d;
+            to[c->token[i] - v] += d;
     }
 }
 
-ap_status ap__cpu_logprobs_d(float *dh, float *dW, const float *dlogp, const float *lse, const float *h,
-                             const struct ap_matrix *W, const int32_t *row, const int32_t *token, int32_t N,
+ap_status ap__cpu_logprobs_d(float *dh, float *dW, const float *dlogp, const float *lse, const float *logits,
+                             const float *h, const struct ap_matrix *W, const int32_t *row, const int32_t *token, int32_t N,
                              struct ap_arena *scratch, struct ap_err *err)
 {
     struct ap_arena_mark mark = ap__arena_mark(scratch);
-    struct chunk c;
+    struct chunk c = {.N = N, .V = W->rows};
     int32_t D = W->cols;
     ap_status status = N > 0 ? chunk_alloc(&c, W, N, true, scratch, err) : AP_OK;
     for (int32_t from = 0; from < N && status == AP_OK;) {
         chunk_fill(&c, h, D, row, token, N, dlogp, &from);
-        memset(c.dh, 0, (size_t)c.n * (size_t)D * sizeof *c.dh);
         for (int32_t v = 0, B; v < W->rows && c.n > 0; v += B) {
             B = block_words(W->rows, v);
-            ap__cpu_linear_rows(c.logits, c.h, W, v, B, c.n, false, 1.0f);
-            block_d(&c, v, B, dlogp, lse);
-            ap__cpu_linear_rows_dx(c.dh, c.logits, W, v, B, c.n, 1.0f);
+            if (logits == NULL)
+                ap__cpu_linear_rows(c.logits, c.h, W, v, B, c.n, false, 1.0f);
+            block_d(&c, logits, v, B, dlogp, lse);
+            ap__cpu_linear_rows_dx(c.dh, c.logits, W, v, B, c.n, v > 0, 1.0f);
             if (dW)
                 ap__cpu_linear_dw(dW + (size_t)v * (size_t)D, c.logits, c.h, c.n, B, D, 1.0f);
         }

@@ -115,13 +115,14 @@ void ap__cpu_swiglu(float *y, const float *gate, const float *up, int64_t n)
         y[i] = gate[i] * sigmoid(gate[i]) * up[i];
 }
 
-void ap__cpu_swiglu_d(float *dgate, float *dup, const float *dy, const float *gate, const float *up, int64_t n)
+void ap__cpu_swiglu_d(float *dgate, float *dup, float *y, const float *dy, const float *gate, const float *up, int64_t n)
 {
 #pragma omp parallel for simd if (parallel : n > AP_PARALLEL_MIN)
     for (int64_t i = 0; i < n; i++) {
-        float s = sigmoid(gate[i]), g = gate[i], d = dy[i];
-        dgate[i] = d * up[i] * s * (1.0f + g * (1.0f - s));
+        float s = sigmoid(gate[i]), g = gate[i], u = up[i], d = dy[i];
+        dgate[i] = d * u * s * (1.0f + g * (1.0f - s));
         dup[i] = d * g * s;
+        y[i] = g * s * u;
     }
 }
 

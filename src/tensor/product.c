@@ -16,6 +16,18 @@
         __asm__("" : "+r"(pointer));                                                                               \
     } while (0)
 
+/* Depth from which on the next tile of C is asked for while this one is computed; before, it would only cost. */
+enum { PREFETCH_K = 256 };
+
+AP_INLINE void tile_prefetch(const int32_t rows, const int32_t vectors, float *C, int32_t ldc)
+{
+#pragma GCC unroll 16
+    for (int32_t m = 0; m < rows; m++)
+#pragma GCC unroll 2
+        for (int32_t v = 0; v < vectors; v++)
+            __builtin_prefetch(C + m * ldc + v * AP_LANES, 1);
+}
+
 /* Every third row has a pointer: it reaches the next two with the one distance of rows, as an address takes the
  * index once or twice. */
 AP_INLINE void tile(const int32_t rows, const int32_t vectors, float *restrict C, const float *restrict A,
@@ -28,6 +40,8 @@ AP_INLINE void tile(const int32_t rows, const int32_t vectors, float *restrict C
         for (int32_t v = 0; v < vectors; v++)
             sum[m][v] = p->accumulate ? ap__vec_load(C + m * p->ldc + v * AP_LANES) : (ap_vec){0};
     const ptrdiff_t step = step_m;
+    if (p->K >= PREFETCH_K)
+        tile_prefetch(rows, vectors, C + rows * p->ldc, p->ldc);
     const float *third[(AP_TILE + 2) / 3]; /* rows 0, 3, 6, 9 */
 #pragma GCC unroll 4
     for (int32_t i = 0; i < (rows + 2) / 3; i++)

@@ -4,18 +4,14 @@
  *       a range that fits --> one tree
  *       a larger one      --> a trunk (what all of it begins with) and groups of neighbours on it
  *       ... or, where its halves have far more in common than the whole, these apart */
-#include "train/part.h"
+#include "train/groups.h"
 
-#include "model/account.h"
-#include "model/weights.h"
+#include "model/fold.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    PART_TOKENS = 1024, /* of a group: products are at full speed from here on, and more tokens take more memory */
-    LEAST_TRUNK = 16,   /* tokens: less is not worth being apart */
-};
+enum { LEAST_TRUNK = 16 }; /* tokens: less is not worth being apart */
 
 static int64_t count_trained(const struct ap_seq *seq)
 {
@@ -45,20 +41,11 @@ static ap_status check_examples(const struct ap_batch_config *c, const struct ap
 
 /* ---- order ---- */
 
-/* Tokens that both begin with; shared are those of equal id and equally trained. */
-static int32_t common(const struct ap_seq *a, const struct ap_seq *b)
-{
-    int32_t n = 0, most = a->len < b->len ? a->len : b->len;
-    while (n < most && a->token[n] == b->token[n] && a->trained[n] == b->trained[n])
-        n++;
-    return n;
-}
-
 static int by_tokens(const void *x, const void *y)
 {
     const struct ap_train_example *a = *(const struct ap_train_example *const *)x,
                                   *b = *(const struct ap_train_example *const *)y;
-    int32_t n = common(&a->chosen, &b->chosen);
+    int32_t n = ap__seq_common(&a->chosen, &b->chosen);
     bool a_ends = n == a->chosen.len, b_ends = n == b->chosen.len;
     if (a_ends || b_ends)
         return a_ends && b_ends ? (a > b) - (a < b) : b_ends - a_ends;
@@ -79,58 +66,7 @@ static ap_status sort_examples(const struct ap_train_example *e, int32_t n, stru
     return AP_OK;
 }
 
-/* ---- one part ---- */
-
-struct gradient {
-    struct ap_model *m;
-    const struct ap_batch_config *config;
-    struct ap_part_scale over;
-    struct ap_arena *step;
-    struct ap_batch_sums *sums;
-};
-
-static int32_t smaller(int32_t limit, int32_t other) { return limit > 0 && limit < other ? limit : other; }
-
-static int32_t part_tokens(const struct gradient *g)
-{
-    int32_t wanted = g->config->part_tokens > 0 ? g->config->part_tokens : PART_TOKENS;
-    return smaller(g->config->max_tokens, wanted);
-}
-
-/* Necessary operations of rows [first, T). */
-static ap_status add_work(const struct gradient *g, const struct ap_pack *pack, int32_t first, struct ap_err *err)
-{
-    struct ap_work_size size;
-    const struct ap_model *m = g->m;
-    AP_TRY(ap__account_pack(&m->config, pack, first, g->step, &size, err));
-    g->sums->gflop += 1e-9 * ap__account_step(&m->config, &size, m->mode == AP_LORA ? m->lora.rank : 0);
-    g->sums->tree_tokens += pack->T - first;
-    return AP_OK;
-}
-
-/* Forward, loss and backward of examples as one tree, or as one behind a trunk (of trunk_seq). */
-static ap_status train_part(struct gradient *g, const struct ap_train_example *const *e, int32_t n, int32_t max_tokens,
-                            const struct ap_trunk *trunk, const struct ap_seq *trunk_seq, struct ap_err *err)
-{
-    struct ap_arena_mark mark = ap__arena_mark(g->step);
-    struct ap_part part;
-    struct ap_activations *acts = NULL;
-    ap_status status = ap__part_make(e, n, trunk_seq, max_tokens, g->step, &part, err);
-    if (status == AP_OK)
-        status = ap__model_forward_on(g->m, trunk, &part.pack, g->step, true, part.logp, &acts, err);
-    if (status == AP_OK) {
-        ap__part_loss(&part, g->config, &g->over, g->sums);
-        g->sums->flat_tokens += part.pack.flat_tokens - trunk_seq->len;
-        g->sums->packs++;
-        status = add_work(g, &part.pack, trunk_seq->len, err);
-    }
-    if (status == AP_OK)
-        status = ap__model_backward(g->m, &part.pack, acts, part.dlogp, g->step, err);
-    ap__arena_release(g->step, mark);
-    return status;
-}
-
-/* ---- a trunk and groups on it ---- */
+/* ---- division ---- */
 
 /* Rows of a trunk must not predict what is trained: a sequence's first trained token and the one before it stay out. */
 static int32_t trunk_limit(const struct ap_seq *seq, int32_t most)
@@ -148,69 +84,19 @@ static int32_t trunk_length(const struct ap_train_example *const *e, int32_t n)
         for (int k = 0; k < 3; k++) {
             if (seq[k]->len == 0)
                 continue;
-            int32_t shared = common(&e[0]->chosen, seq[k]);
+            int32_t shared = ap__seq_common(&e[0]->chosen, seq[k]);
             P = trunk_limit(seq[k], shared < P ? shared : P);
         }
     }
     return P > 0 ? P : 0;
 }
 
-/* At most so many rows an example adds behind the trunk and behind its left neighbour (NULL = none). */
-static int32_t rows_of(const struct ap_train_example *e, const struct ap_train_example *left, int32_t P)
-{
-    int32_t shared = left != NULL ? common(&left->chosen, &e->chosen) : 0;
-    int32_t rows = e->chosen.len - (shared > P ? shared : P);
-    shared = common(&e->chosen, &e->rejected);
-    rows += e->rejected.len > 0 ? e->rejected.len - (shared > P ? shared : P) : 0;
-    shared = common(&e->chosen, &e->held);
-    return rows + (e->held.len > 0 ? e->held.len - (shared > P ? shared : P) : 0);
-}
-
-/* How many of the examples make up the first group: neighbours up to the budget, at least one.  *rows: at most its. */
-static int32_t group_size(const struct ap_train_example *const *e, int32_t n, int32_t P, int32_t budget, int32_t *rows)
-{
-    int32_t size = 1;
-    *rows = rows_of(e[0], NULL, P);
-    for (; size < n; size++) {
-        int32_t more = rows_of(e[size], e[size - 1], P);
-        if (*rows + more > budget)
-            break;
-        *rows += more;
-    }
-    return size;
-}
-
-static ap_status train_on_trunk(struct gradient *g, const struct ap_train_example *const *e, int32_t n, int32_t P,
-                                struct ap_err *err)
-{
-    int32_t most = 0, rows, budget = part_tokens(g), max = g->config->max_tokens;
-    budget = smaller(max > P ? max - P : 0, budget);
-    for (int32_t i = 0, size; i < n; i += size) {
-        size = group_size(e + i, n - i, P, budget, &rows);
-        most = rows > most ? rows : most;
-    }
-    struct ap_trunk *trunk = NULL;
-    uint8_t *untrained = ap__arena_zalloc(g->step, (size_t)P);
-    if (untrained == NULL)
-        return ap__fail(err, AP_E_MEMORY, NULL, "no memory for a trunk of %d tokens", P);
-    struct ap_seq seq = {e[0]->chosen.token, untrained, P};
-    AP_TRY(ap__model_trunk(g->m, seq.token, P, most, g->step, &trunk, err));
-    AP_TRY(add_work(g, ap__trunk_pack(trunk), 0, err));
-    for (int32_t i = 0, size; i < n; i += size) {
-        size = group_size(e + i, n - i, P, budget, &rows);
-        AP_TRY(train_part(g, e + i, size, max, trunk, &seq, err));
-    }
-    return ap__model_trunk_backward(g->m, trunk, g->step, err);
-}
-
-/* ---- division ---- */
-
 /* Where neighbours share least; of equal places the one nearest to the middle. */
 static int32_t weakest_place(const struct ap_train_example *const *e, int32_t n)
 {
     int32_t place = 1, least = INT32_MAX;
     for (int32_t i = 1; i < n; i++) {
-        int32_t shared = common(&e[i - 1]->chosen, &e[i]->chosen);
+        int32_t shared = ap__seq_common(&e[i - 1]->chosen, &e[i]->chosen);
         if (shared < least || (shared == least && abs(2 * i - n) < abs(2 * place - n))) {
             least = shared;
             place = i;
@@ -219,18 +105,18 @@ static int32_t weakest_place(const struct ap_train_example *const *e, int32_t n)
     return place;
 }
 
-static ap_status train_range(struct gradient *g, const struct ap_train_example *const *e, int32_t n, struct ap_err *err)
+static ap_status train_range(struct ap_gradient *g, const struct ap_train_example *const *e, int32_t n, struct ap_err *err)
 {
     static const struct ap_seq none = {0};
     struct ap_arena_mark mark = ap__arena_mark(g->step);
-    ap_status status = train_part(g, e, n, n > 1 ? part_tokens(g) : g->config->max_tokens, NULL, &none, err);
+    ap_status status = ap__part_train(g, e, n, n > 1 ? ap__part_tokens(g->config) : g->config->max_tokens, NULL, &none, err);
     if (status != AP_E_TOO_LARGE || n < 2)
         return status;
     int32_t P = trunk_length(e, n), cut = weakest_place(e, n);
     int32_t left = trunk_length(e, cut), right = trunk_length(e + cut, n - cut);
     bool far_more = (cut > 1 && left > 2 * P + LEAST_TRUNK) || (n - cut > 1 && right > 2 * P + LEAST_TRUNK);
     if (P >= LEAST_TRUNK && !far_more) {
-        status = train_on_trunk(g, e, n, P, err);
+        status = ap__groups_train(g, e, n, P, err);
     } else {
         AP_TRY(train_range(g, e, cut, err));
         status = train_range(g, e + cut, n - cut, err);
@@ -243,14 +129,17 @@ ap_status ap__batch_gradient(struct ap_model *m, const struct ap_batch_config *c
                              const struct ap_train_example *example, int32_t n, struct ap_arena *step,
                              struct ap_batch_sums *out, struct ap_err *err)
 {
-    struct gradient g = {.m = m, .config = config, .step = step, .sums = out};
+    struct ap_gradient g = {.m = m, .config = config, .step = step, .sums = out};
     const struct ap_train_example **order = NULL;
     int64_t trained;
     AP_TRY(check_examples(config, example, n, &g.over, &trained, err));
     *out = (struct ap_batch_sums){.trained_tokens = trained};
     ap__arena_reset(step);
     AP_TRY(sort_examples(example, n, step, &order, err));
-    return train_range(&g, order, n, err);
+    AP_TRY(ap__fold_adapter(m, step, err));
+    ap_status status = train_range(&g, order, n, err);
+    ap__unfold_adapter(m);
+    return status;
 }
 
 /* ---- reference ---- */

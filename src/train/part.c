@@ -1,11 +1,22 @@
 /* part.c - see part.h. */
 #include "train/part.h"
 
+#include "model/account.h"
+#include "model/weights.h"
+
 enum { MOST_SEQUENCES = 3 }; /* of an example */
 
 int32_t ap__part_sequences(const struct ap_train_example *example)
 {
     return 1 + (example->rejected.len > 0) + (example->held.len > 0);
+}
+
+int32_t ap__seq_common(const struct ap_seq *a, const struct ap_seq *b)
+{
+    int32_t n = 0, most = a->len < b->len ? a->len : b->len;
+    while (n < most && a->token[n] == b->token[n] && a->trained[n] == b->trained[n])
+        n++;
+    return n;
 }
 
 static int32_t list_sequences(const struct ap_train_example *const *e, int32_t n, struct ap_seq *seq)
@@ -96,4 +107,36 @@ void ap__part_loss(struct ap_part *part, const struct ap_batch_config *config, c
         s += ap__part_sequences(e);
     }
     ap__pack_scatter(&part->pack, part->dseq, part->dlogp);
+}
+
+ap_status ap__part_work(const struct ap_gradient *g, const struct ap_pack *pack, int32_t first, struct ap_err *err)
+{
+    struct ap_work_size size;
+    const struct ap_model *m = g->m;
+    AP_TRY(ap__account_pack(&m->config, pack, first, g->step, &size, err));
+    g->sums->gflop += 1e-9 * ap__account_step(&m->config, &size, m->mode == AP_LORA ? m->lora.rank : 0);
+    g->sums->tree_tokens += pack->T - first;
+    return AP_OK;
+}
+
+ap_status ap__part_train(const struct ap_gradient *g, const struct ap_train_example *const *e, int32_t n,
+                         int32_t max_tokens, const struct ap_trunk *trunk, const struct ap_seq *trunk_seq,
+                         struct ap_err *err)
+{
+    struct ap_arena_mark mark = ap__arena_mark(g->step);
+    struct ap_part part;
+    struct ap_activations *acts = NULL;
+    ap_status status = ap__part_make(e, n, trunk_seq, max_tokens, g->step, &part, err);
+    if (status == AP_OK)
+        status = ap__model_forward_on(g->m, trunk, &part.pack, g->step, true, part.logp, &acts, err);
+    if (status == AP_OK) {
+        ap__part_loss(&part, g->config, &g->over, g->sums);
+        g->sums->flat_tokens += part.pack.flat_tokens - trunk_seq->len;
+        g->sums->packs++;
+        status = ap__part_work(g, &part.pack, trunk_seq->len, err);
+    }
+    if (status == AP_OK)
+        status = ap__model_backward(g->m, &part.pack, acts, part.dlogp, g->step, err);
+    ap__arena_release(g->step, mark);
+    return status;
 }
