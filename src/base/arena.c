@@ -15,8 +15,10 @@
 #include "base/alloc.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 #define ALIGN ((size_t)64)
+#define HUGE_PAGE ((size_t)2 << 20)
 #define BLOCK_MIN ((size_t)64 << 10)
 #define BLOCK_MAX ((size_t)64 << 20) /* larger only when one allocation needs it */
 
@@ -60,7 +62,19 @@ void ap__arena_deinit(struct ap_arena *arena)
     ap__arena_init(arena, arena->ceiling);
 }
 
-/* A new block of at least `need` bytes behind the head, which it becomes. */
+/* Fewer and larger pages for what is used again and again; the first use of such a page costs more. */
+static void ask_for_huge_pages(struct ap_arena_block *b)
+{
+#ifdef MADV_HUGEPAGE
+    size_t skip = (HUGE_PAGE - (uintptr_t)b->data % HUGE_PAGE) % HUGE_PAGE;
+    if (b->size >= skip + HUGE_PAGE)
+        (void)madvise(b->data + skip, (b->size - skip) / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+#else
+    (void)b;
+#endif
+}
+
+/* A new block of at least `need` bytes behind the head, which it becomes; NULL without memory. */
 static struct ap_arena_block *push_block(struct ap_arena *arena, size_t need)
 {
     struct ap_arena_block *head = arena->head;
@@ -101,7 +115,9 @@ void ap__arena_reset(struct ap_arena *arena)
         return;
     }
     free_blocks(arena);
-    push_block(arena, peak + peak / 8 + ALIGN); /* without memory for it the chain just grows anew */
+    struct ap_arena_block *melted = push_block(arena, peak + peak / 8 + ALIGN);
+    if (melted) /* without memory for it the chain just grows anew */
+        ask_for_huge_pages(melted);
 }
 
 struct ap_arena *ap__arena_workers(struct ap_arena *arena, int32_t n)
