@@ -167,8 +167,8 @@ static void check_layers(const struct fixture *f, const struct test_case *c)
     struct ap_attn_run run = {0, c->T, 0, 0, 0};
     struct ap_attn attn = {&run, NULL, 1, config->H, config->Hkv, config->Dh, ap__attention_scale(config), 0, 0};
     struct ap_block_rows rows = {.T = c->T, .position = position, .Q = c->T, .attn = &attn};
-    struct ap_block_acts a = {.x = x, .h1 = h, .rstd1 = rstd, .hq = h, .q_in = q, .k_in = k, .q_rstd = rstd, .k_rstd = rstd,
-                              .q = q, .k = k, .v = v, .att = att, .mid = x, .h2 = h, .rstd2 = rstd, .gate = gate,
+    struct ap_block_acts a = {.x = x, .h = h, .rstd1 = rstd, .hq = h, .q_in = q, .k_in = k, .q_rstd = rstd, .k_rstd = rstd,
+                              .q = q, .k = k, .v = v, .att = att, .mid = x, .rstd2 = rstd, .gate = gate,
                               .up = up, .act = gate, .out = x};
     c->m->be->embedding(x, c->token, &ap__embedding_weight(c->m)->W, c->T);
     for (int32_t l = 0; l < config->L; l++) {
