@@ -41,28 +41,66 @@ static struct ap_model *model_again(const struct ap_model *m, struct ap_arena *a
 
 static int64_t key_width(const struct ap_model *m) { return (int64_t)m->config.Hkv * m->config.Dh; }
 
-ap_status ap__worker_make(const struct ap_model *m, const struct ap_trunk *trunk, struct ap_arena *arena, struct ap_worker *out,
-                        struct ap_err *err)
+/* Numbers of one layer's keys, and how many of them are the trunk's. */
+static int64_t layer_numbers(const struct ap_model *m, const struct ap_trunk *t) { return key_width(m) * (t->P + t->most); }
+static int64_t trunk_numbers(const struct ap_model *m, const struct ap_trunk *t) { return key_width(m) * t->P; }
+
+struct ap_worker_keys ap__worker_keys_of(const struct ap_trunk *trunk)
 {
-    int64_t rows = key_width(m) * trunk->P, layer = key_width(m) * (trunk->P + trunk->most);
-    out->m = model_again(m, arena);
-    if (out->m == NULL)
-        return ap__fail(err, AP_E_MEMORY, NULL, "no memory for gradients of %lld numbers", (long long)ap__worker_numbers(m));
-    AP_TRY(ap__trunk_make(&m->config, trunk->P, trunk->most, arena, &out->trunk, err));
-    for (int32_t l = 0; l < m->config.L; l++) {
-        memcpy(out->trunk->k + l * layer, trunk->k + l * layer, (size_t)rows * sizeof(float));
-        memcpy(out->trunk->v + l * layer, trunk->v + l * layer, (size_t)rows * sizeof(float));
+    return (struct ap_worker_keys){trunk->k, trunk->v};
+}
+
+ap_status ap__worker_keys_make(const struct ap_model *m, const struct ap_trunk *trunk, struct ap_arena *arena,
+                               struct ap_worker_keys *out, struct ap_err *err)
+{
+    int64_t layer = layer_numbers(m, trunk), size = m->config.L * layer;
+    out->k = ap__arena_alloc(arena, (size_t)size * sizeof *out->k);
+    out->v = ap__arena_alloc(arena, (size_t)size * sizeof *out->v);
+    if (out->k == NULL || out->v == NULL)
+        return ap__fail(err, AP_E_MEMORY, NULL, "no memory for keys and values of %d tokens", trunk->P + trunk->most);
+    for (int64_t at = 0; at < size; at += layer) {
+        memcpy(out->k + at, trunk->k + at, (size_t)trunk_numbers(m, trunk) * sizeof *out->k);
+        memcpy(out->v + at, trunk->v + at, (size_t)trunk_numbers(m, trunk) * sizeof *out->v);
     }
     return AP_OK;
 }
 
-void ap__worker_collect(const struct ap_worker *worker, struct ap_model *m, struct ap_trunk *trunk)
+ap_status ap__worker_make(const struct ap_model *m, const struct ap_trunk *trunk, struct ap_arena *arena, struct ap_worker *out,
+                          struct ap_err *err)
 {
-    int64_t rows = key_width(m) * trunk->P, layer = key_width(m) * (trunk->P + trunk->most);
-    bool full = m->mode == AP_FULL;
-    m->be->axpy(full ? m->grads : m->lora_grads, full ? worker->m->grads : worker->m->lora_grads, 1.0f, ap__worker_numbers(m));
+    size_t bytes = (size_t)(m->config.L * layer_numbers(m, trunk)) * sizeof(float);
+    out->m = model_again(m, arena);
+    out->trunk = copied(arena, trunk, 1, sizeof *trunk);
+    float *dk = ap__arena_zalloc(arena, bytes), *dv = ap__arena_zalloc(arena, bytes);
+    if (out->m == NULL || out->trunk == NULL || dk == NULL || dv == NULL)
+        return ap__fail(err, AP_E_MEMORY, NULL, "no memory for gradients of %lld numbers", (long long)ap__worker_numbers(m));
+    out->trunk->dk = dk;
+    out->trunk->dv = dv;
+    return AP_OK;
+}
+
+void ap__worker_use(struct ap_worker *worker, const struct ap_worker_keys *keys)
+{
+    worker->trunk->k = keys->k;
+    worker->trunk->v = keys->v;
+}
+
+/* to += from, which becomes 0. */
+static void move(const struct ap_model *m, float *to, float *from, int64_t n)
+{
+    m->be->axpy(to, from, 1.0f, n);
+    memset(from, 0, (size_t)n * sizeof *from);
+}
+
+void ap__worker_collect(struct ap_worker *worker, struct ap_model *m, struct ap_trunk *trunk)
+{
+    if (m->mode == AP_FULL)
+        move(m, m->grads, worker->m->grads, m->value_count);
+    else
+        move(m, m->lora_grads, worker->m->lora_grads, m->lora_count);
     for (int32_t l = 0; l < m->config.L; l++) {
-        m->be->axpy(trunk->dk + l * layer, worker->trunk->dk + l * layer, 1.0f, rows);
-        m->be->axpy(trunk->dv + l * layer, worker->trunk->dv + l * layer, 1.0f, rows);
+        int64_t at = l * layer_numbers(m, trunk);
+        move(m, trunk->dk + at, worker->trunk->dk + at, trunk_numbers(m, trunk));
+        move(m, trunk->dv + at, worker->trunk->dv + at, trunk_numbers(m, trunk));
     }
 }

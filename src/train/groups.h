@@ -1,12 +1,8 @@
 /* groups.h - examples on the beginning they share: a trunk, and groups of neighbours behind it.
  *
  *     trunk forward --> groups, each forward and backward --> trunk backward
- *                       |  |  |
- *                       workers (model/worker.h): as many groups at a time as there are threads, of half, a third ...
- *                       of the tokens, so that memory stays the same
- *
- * Which worker has which groups depends on their sizes and the number of threads only, and workers are added up in
- * order: the same gradient every time. */
+ *                       as many at a time as there are threads (crew.h), of half, a third ... of the tokens, so
+ *                       that memory stays the same */
 #ifndef AP_GROUPS_H
 #define AP_GROUPS_H
 
