@@ -129,14 +129,17 @@ static void check_packed_equals_single(bool lora, int32_t max_tokens)
 
 enum { BEGINNING = 40, SAME = 10 };
 
-/* The pairs of a random tree, each behind an untrained beginning, or one of two that have their first tokens in common. */
+enum { EVERY_OTHER_PAIR = 0xccc, LAST_PAIR = 0xc00 };
+
+/* The pairs of a random tree, each behind an untrained beginning; some sequences (bits) have another one, which begins
+ * alike. */
 struct long_data {
     struct tree_data tree;
     int32_t token[TREE_SEQS][BEGINNING + TREE_LEN];
     uint8_t trained[TREE_SEQS][BEGINNING + TREE_LEN];
 };
 
-static void make_long_pairs(struct long_data *d, struct ap_train_example *e, int32_t V, uint64_t seed, int beginnings)
+static void make_long_pairs(struct long_data *d, struct ap_train_example *e, int32_t V, uint64_t seed, unsigned others)
 {
     make_tree(&d->tree, V, seed);
     memset(d->trained, 0, sizeof d->trained);
@@ -144,7 +147,7 @@ static void make_long_pairs(struct long_data *d, struct ap_train_example *e, int
         struct ap_seq *seq = &d->tree.seq[s];
         struct ap_rng rng = ap__rng_make(seed, "beginning", 0, 0, 0), other = ap__rng_make(seed, "other", 0, 0, 0);
         for (int32_t t = 0; t < BEGINNING; t++)
-            d->token[s][t] = (int32_t)ap__rng_below(beginnings > 1 && t >= SAME && s % 4 > 1 ? &other : &rng, (uint32_t)V);
+            d->token[s][t] = (int32_t)ap__rng_below(t >= SAME && (others >> s & 1) != 0 ? &other : &rng, (uint32_t)V);
         memcpy(d->token[s] + BEGINNING, seq->token, (size_t)seq->len * sizeof(int32_t));
         memcpy(d->trained[s] + BEGINNING, seq->trained, (size_t)seq->len);
         *seq = (struct ap_seq){d->token[s], d->trained[s], BEGINNING + seq->len};
@@ -169,7 +172,7 @@ static void check_parts(bool lora, bool recompute)
             stir(m, 0.1f, seed);
         }
         ap__model_recompute(m, recompute);
-        make_long_pairs(&d, e, shape.V, seed, 2);
+        make_long_pairs(&d, e, shape.V, seed, EVERY_OTHER_PAIR);
         run_batch(m, &config, e, TREE_SEQS / 2, &whole_sums, &whole, &n);
         config.part_tokens = 60 + (int32_t)seed;
         run_batch(m, &config, e, TREE_SEQS / 2, &sums, &parts, &n);
@@ -217,7 +220,7 @@ static void workers_have_the_gradient_of_single_sequences_and_the_same_bits_ever
                 OK(ap__model_add_lora(m, &(struct ap_lora_config){3, 5.0f, AP_LORA_ALL}, 1, err));
                 stir(m, 0.1f, 1);
             }
-            make_long_pairs(&d, e, shape.V, 1, 1);
+            make_long_pairs(&d, e, shape.V, 1, threads % 2 == 0 ? LAST_PAIR : 0); /* which is one tree apart */
             omp_set_num_threads(threads);
             run_batch(m, &config, e, TREE_SEQS / 2, &sums[0], &parts, &n);
             run_batch(m, &config, e, TREE_SEQS / 2, &sums[1], &again, &n);

@@ -105,24 +105,49 @@ static int32_t weakest_place(const struct ap_train_example *const *e, int32_t n)
     return place;
 }
 
-static ap_status train_range(struct ap_gradient *g, const struct ap_train_example *const *e, int32_t n, struct ap_err *err)
+/* Rows of the examples as one tree; 0 when it would be too large. */
+static ap_status tree_rows(const struct ap_gradient *g, const struct ap_train_example *const *e, int32_t n, int32_t *rows,
+                           struct ap_err *err)
 {
     static const struct ap_seq none = {0};
+    struct ap_part part;
     struct ap_arena_mark mark = ap__arena_mark(g->step);
-    ap_status status = ap__part_train(g, e, n, n > 1 ? ap__part_tokens(g->config) : g->config->max_tokens, NULL, &none, err);
-    if (status != AP_E_TOO_LARGE || n < 2)
-        return status;
+    int32_t max = n > 1 ? ap__part_tokens(g->config) : g->config->max_tokens;
+    ap_status status = ap__part_make(e, n, &none, max, g->step, &part, err);
+    *rows = status == AP_OK ? part.pack.T : 0;
+    ap__arena_release(g->step, mark);
+    return status == AP_E_TOO_LARGE && n > 1 ? AP_OK : status;
+}
+
+/* Append the ranges that n examples fall into. */
+static ap_status divide(const struct ap_gradient *g, const struct ap_train_example *const *e, int32_t n,
+                        struct ap_range *range, int32_t *count, struct ap_err *err)
+{
+    int32_t rows;
+    AP_TRY(tree_rows(g, e, n, &rows, err));
+    if (rows > 0) {
+        range[(*count)++] = (struct ap_range){e, n, rows, 0};
+        return AP_OK;
+    }
     int32_t P = trunk_length(e, n), cut = weakest_place(e, n);
     int32_t left = trunk_length(e, cut), right = trunk_length(e + cut, n - cut);
     bool far_more = (cut > 1 && left > 2 * P + LEAST_TRUNK) || (n - cut > 1 && right > 2 * P + LEAST_TRUNK);
     if (P >= LEAST_TRUNK && !far_more) {
-        status = ap__groups_train(g, e, n, P, err);
-    } else {
-        AP_TRY(train_range(g, e, cut, err));
-        status = train_range(g, e + cut, n - cut, err);
+        range[(*count)++] = (struct ap_range){e, n, 0, P};
+        return AP_OK;
     }
-    ap__arena_release(g->step, mark);
-    return status;
+    AP_TRY(divide(g, e, cut, range, count, err));
+    return divide(g, e + cut, n - cut, range, count, err);
+}
+
+static ap_status train(const struct ap_gradient *g, const struct ap_train_example *const *e, int32_t n, struct ap_err *err)
+{
+    int32_t count = 0;
+    struct ap_range *range = ap__arena_alloc(g->step, (size_t)n * sizeof *range);
+    if (range == NULL)
+        return ap__fail(err, AP_E_MEMORY, NULL, "no memory for a batch of %d examples", n);
+    AP_TRY(divide(g, e, n, range, &count, err));
+    return ap__ranges_train(g, range, count, err);
 }
 
 ap_status ap__batch_gradient(struct ap_model *m, const struct ap_batch_config *config,
@@ -137,7 +162,7 @@ ap_status ap__batch_gradient(struct ap_model *m, const struct ap_batch_config *c
     ap__arena_reset(step);
     AP_TRY(sort_examples(example, n, step, &order, err));
     AP_TRY(ap__fold_adapter(m, step, err));
-    ap_status status = train_range(&g, order, n, err);
+    ap_status status = train(&g, order, n, err);
     ap__unfold_adapter(m);
     return status;
 }

@@ -23,6 +23,7 @@ struct crew {
     int32_t count, threads;
     struct ap_worker_keys keys[AP_CREW]; /* each thread's */
     struct ap_arena *arena[AP_CREW];
+    struct ap_arena_mark mark[AP_CREW];
     pthread_mutex_t lock; /* what follows; the original gradient */
     pthread_cond_t changed;
     struct place place[WORKERS];
@@ -42,6 +43,7 @@ static ap_status make_crew(struct crew *c, struct ap_err *err)
     c->keys[0] = ap__worker_keys_of(c->trunk);
     for (int32_t t = 1; t < c->threads; t++) {
         c->arena[t] = &arena[t - 1];
+        c->mark[t] = ap__arena_mark(c->arena[t]);
         AP_TRY(ap__worker_keys_make(c->g->m, c->trunk, c->arena[t], &c->keys[t], err));
     }
     for (int32_t p = 0; p <= c->threads; p++) {
@@ -118,6 +120,7 @@ static void note_failure(struct crew *c, int32_t group, ap_status status, const 
 
 static void work(struct crew *c, int32_t thread)
 {
+    static const struct ap_seq none = {0};
     (void)pthread_mutex_lock(&c->lock);
     for (struct place *place = take_group(c); place != NULL; place = take_group(c)) {
         (void)pthread_mutex_unlock(&c->lock);
@@ -128,8 +131,8 @@ static void work(struct crew *c, int32_t thread)
         own.step = c->arena[thread];
         own.sums = &place->sums;
         ap__worker_use(&place->worker, &c->keys[thread]);
-        ap_status status = ap__part_train(&own, group->example, group->n, own.config->max_tokens, place->worker.trunk,
-                                          c->trunk_seq, &err);
+        ap_status status = ap__part_train(&own, group->example, group->n, own.config->max_tokens,
+                                          group->alone ? NULL : place->worker.trunk, group->alone ? &none : c->trunk_seq, &err);
         (void)pthread_mutex_lock(&c->lock);
         place->done = status == AP_OK;
         if (status == AP_OK)
@@ -150,6 +153,8 @@ ap_status ap__crew_train(const struct ap_gradient *g, struct ap_trunk *trunk, co
 #pragma omp parallel for schedule(static, 1) num_threads(threads)
     for (int32_t t = 0; t < threads; t++)
         work(&c, t);
+    for (int32_t t = 1; t < threads; t++)
+        ap__arena_release(c.arena[t], c.mark[t]);
     (void)pthread_cond_destroy(&c.changed);
     (void)pthread_mutex_destroy(&c.lock);
     if (c.status != AP_OK && err != NULL)

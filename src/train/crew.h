@@ -14,13 +14,14 @@
 
 enum { AP_CREW = 4 }; /* threads at most: their groups would be too small */
 
-/* Neighbours that are one tree behind the trunk. */
+/* Neighbours that are one tree, behind the trunk or alone. */
 struct ap_group {
     const struct ap_train_example *const *example;
     int32_t n, rows; /* rows: at most so many */
+    bool alone;
 };
 
-/* The gradient of all groups behind a trunk (of trunk_seq), up to what reaches the trunk. */
+/* The gradient of all groups, most of them behind a trunk (of trunk_seq), up to what reaches the trunk. */
 ap_status ap__crew_train(const struct ap_gradient *g, struct ap_trunk *trunk, const struct ap_seq *trunk_seq,
                          const struct ap_group *group, int32_t count, int32_t threads, struct ap_err *err) AP_MUST_CHECK;
 

@@ -37,7 +37,7 @@ static int32_t rows_of(const struct ap_train_example *e, const struct ap_train_e
 /* The first group: neighbours up to the budget, at least one. */
 static struct ap_group first_group(const struct ap_train_example *const *e, int32_t n, int32_t P, int32_t budget)
 {
-    struct ap_group group = {e, 1, rows_of(e[0], NULL, P)};
+    struct ap_group group = {e, 1, rows_of(e[0], NULL, P), false};
     for (; group.n < n; group.n++) {
         int32_t more = rows_of(e[group.n], e[group.n - 1], P);
         if (group.rows + more > budget)
@@ -92,19 +92,57 @@ static ap_status train_groups(const struct ap_gradient *g, struct ap_trunk *trun
     return AP_OK;
 }
 
-ap_status ap__groups_train(const struct ap_gradient *g, const struct ap_train_example *const *e, int32_t n, int32_t P,
-                           struct ap_err *err)
+static bool is_tree(const struct ap_range *range) { return range->rows > 0; }
+
+/* Append the ranges that are one tree to the groups, where a crew takes these; false: it does not, or would have too many
+ * tokens at a time. */
+static bool join(const struct ap_gradient *g, const struct ap_range *range, int32_t count, int32_t threads, int32_t P,
+                 struct groups *all)
+{
+    int32_t most = all->most, max = g->config->max_tokens;
+    for (int32_t i = 0; i < count; i++)
+        most = range[i].rows > most ? range[i].rows : most;
+    if (threads == 1 || (max > 0 && (int64_t)threads * (P + most) > max))
+        return false;
+    for (int32_t i = 0; i < count; i++)
+        if (is_tree(&range[i]))
+            all->group[all->count++] = (struct ap_group){range[i].example, range[i].n, range[i].rows, true};
+    return true;
+}
+
+/* Range `at` on its trunk; *joined: together with those that are one tree, unless they have joined another. */
+static ap_status train_on_trunk(const struct ap_gradient *g, const struct ap_range *range, int32_t count, int32_t at,
+                                bool *joined, struct ap_err *err)
 {
     struct ap_trunk *trunk = NULL;
+    const struct ap_train_example *const *e = range[at].example;
+    int32_t n = range[at].n, P = range[at].P;
     uint8_t *untrained = ap__arena_zalloc(g->step, (size_t)P);
-    struct groups all = {.group = ap__arena_alloc(g->step, (size_t)n * sizeof *all.group)};
+    struct groups all = {.group = ap__arena_alloc(g->step, (size_t)(n + count) * sizeof *all.group)};
     if (untrained == NULL || all.group == NULL)
         return ap__fail(err, AP_E_MEMORY, NULL, "no memory for %d examples on a trunk of %d tokens", n, P);
     struct ap_seq seq = {e[0]->chosen.token, untrained, P};
     int32_t threads = choose_threads(g, &all, e, n, P);
+    *joined = *joined || join(g, range, count, threads, P, &all);
     qsort(all.group, (size_t)all.count, sizeof *all.group, most_rows_first);
     AP_TRY(ap__model_trunk(g->m, seq.token, P, all.most, g->step, &trunk, err));
     AP_TRY(ap__part_work(g, ap__trunk_pack(trunk), 0, err));
     AP_TRY(train_groups(g, trunk, &seq, &all, threads, err));
     return ap__model_trunk_backward(g->m, trunk, g->step, err);
+}
+
+ap_status ap__ranges_train(const struct ap_gradient *g, const struct ap_range *range, int32_t count, struct ap_err *err)
+{
+    static const struct ap_seq none = {0};
+    bool joined = false;
+    for (int32_t i = 0; i < count; i++) {
+        struct ap_arena_mark mark = ap__arena_mark(g->step);
+        if (!is_tree(&range[i]))
+            AP_TRY(train_on_trunk(g, range, count, i, &joined, err));
+        ap__arena_release(g->step, mark);
+    }
+    for (int32_t i = 0; i < count && !joined; i++)
+        if (is_tree(&range[i]))
+            AP_TRY(ap__part_train(g, range[i].example, range[i].n, g->config->max_tokens, NULL, &none, err));
+    return AP_OK;
 }
