@@ -456,6 +456,14 @@ static void a_frozen_model_refuses_to_train(void **state)
     ap__arena_init(&step, 0);
     OK(ap__model_open(AP_TEST_DATA "/tiny_llama", NULL, &m, err));
     FAILS(AP_E_STATE, "nothing is trainable", ap__batch_gradient(m, &config, &e, 1, &step, &sums, err));
+    struct long_data d; /* nor on several threads */
+    struct ap_train_example pair[TREE_SEQS / 2];
+    int before = omp_get_max_threads();
+    config = (struct ap_batch_config){.method = AP_METHOD_DPO, .dpo = {.beta = 0.2}, .part_tokens = 60};
+    make_long_pairs(&d, pair, ap__model_config(m)->V, 1, 0);
+    omp_set_num_threads(2);
+    FAILS(AP_E_STATE, "nothing is trainable", ap__batch_gradient(m, &config, pair, TREE_SEQS / 2, &step, &sums, err));
+    omp_set_num_threads(before);
     ap__arena_deinit(&step);
     ap__model_free(m);
 }

@@ -43,10 +43,10 @@ static int64_t folded_bytes(const struct ap_model *m, const struct ap_memory_pla
     return plan->mode == AP_LORA && n <= AP_FOLDED_NUMBERS ? n * F : 0;
 }
 
-/* Gradients that wait to be added to the first: one more than the four threads that may train side by side. */
+/* Gradients of parts that are trained side by side, before they are added up. */
 static int64_t worker_bytes(int64_t trained)
 {
-    return trained <= AP_WORKER_NUMBERS * F ? 5 * trained : 0;
+    return trained <= AP_WORKER_NUMBERS * F ? AP_WORKERS * trained : 0;
 }
 
 /* Numbers of the adapter over all layers. */

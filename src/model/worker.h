@@ -12,9 +12,9 @@
 
 #include "model/transformer.h"
 
-/* Gradients of so many numbers at most are worth having several times. */
-enum { AP_WORKER_NUMBERS = 1 << 24 };
-/* Numbers that a worker's gradients of the weights take. */
+/* Workers at most, as parts would be too small for more; and numbers of their gradients that are worth having so often. */
+enum { AP_WORKERS = 5, AP_WORKER_NUMBERS = 1 << 24 };
+/* Numbers that a worker's gradients of the weights take; 0: nothing is trainable. */
 int64_t ap__worker_numbers(const struct ap_model *m);
 
 /* Keys and values of the trunk, and room for those of a part. */

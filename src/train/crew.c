@@ -1,11 +1,7 @@
 /* crew.c - see crew.h. */
 #include "train/crew.h"
 
-#include "model/worker.h"
-
 #include <pthread.h>
-
-enum { WORKERS = AP_CREW + 1 };
 
 /* What computes a group and then holds its gradient until its turn. */
 struct place {
@@ -26,7 +22,7 @@ struct crew {
     struct ap_arena_mark mark[AP_CREW];
     pthread_mutex_t lock; /* what follows; the original gradient */
     pthread_cond_t changed;
-    struct place place[WORKERS];
+    struct place place[AP_WORKERS];
     int32_t next, collected;
     int32_t failed; /* the first group that did, count = none */
     struct ap_err err;

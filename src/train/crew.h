@@ -10,9 +10,10 @@
 #ifndef AP_CREW_H
 #define AP_CREW_H
 
+#include "model/worker.h"
 #include "train/part.h"
 
-enum { AP_CREW = 4 }; /* threads at most: their groups would be too small */
+enum { AP_CREW = AP_WORKERS - 1 }; /* threads at most */
 
 /* Neighbours that are one tree, behind the trunk or alone. */
 struct ap_group {

@@ -1,7 +1,6 @@
 /* groups.c - see groups.h. */
 #include "train/groups.h"
 
-#include "model/worker.h"
 #include "train/crew.h"
 
 #include <omp.h>
@@ -64,7 +63,8 @@ static int32_t choose_threads(const struct ap_gradient *g, struct groups *all, c
 {
     int32_t max = g->config->max_tokens, threads = omp_get_max_threads();
     int32_t budget = smaller(max > P ? max - P : 0, ap__part_tokens(g->config));
-    if (threads > 1 && threads <= AP_CREW && ap__worker_numbers(g->m) <= AP_WORKER_NUMBERS) {
+    int64_t numbers = ap__worker_numbers(g->m);
+    if (threads > 1 && threads <= AP_CREW && numbers > 0 && numbers <= AP_WORKER_NUMBERS) {
         *all = divide(all->group, e, n, P, budget / threads);
         if (all->count >= 2 * threads && (max == 0 || (int64_t)threads * (P + all->most) <= max))
             return threads;
