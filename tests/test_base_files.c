@@ -14,6 +14,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -338,6 +339,45 @@ static void reading_ahead_may_end_at_once_and_need_not_begin(void **state)
     ap__map_close(&map);
 }
 
+/* Whether the whole file is in the page cache. */
+static bool is_cached(const char *path, size_t size)
+{
+    struct ap_map map;
+    unsigned char page[1024];
+    assert_int_equal(ap__map_open(path, &map, &err), AP_OK);
+    assert_int_equal(mincore((void *)(uintptr_t)map.data, size, page), 0);
+    bool all = true;
+    for (size_t i = 0; i < size / (size_t)sysconf(_SC_PAGESIZE); i++)
+        all = all && (page[i] & 1);
+    ap__map_close(&map);
+    return all;
+}
+
+static void small_files_of_a_folder_are_read_ahead(void **state)
+{
+    (void)state;
+    enum { SIZE = 1 << 20 };
+    const char *model = in_folder("model"), *path = in_folder("model/tokenizer.json");
+    uint8_t *content = calloc(1, SIZE);
+    assert_int_equal(ap__mkdirs(model, &err), AP_OK);
+    assert_int_equal(mkfifo(in_folder("model/pipe"), 0600), 0); /* nobody writes: to open it would wait for ever */
+    assert_int_equal(ap__file_write(path, content, SIZE, &err), AP_OK);
+    int fd = open(path, O_RDONLY);
+    assert_true(fd >= 0 && fdatasync(fd) == 0 && posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) == 0);
+    close(fd);
+    if (is_cached(path, SIZE))
+        print_message("this file system keeps pages whatever it is told\n");
+    ap__read_ahead_small_files(model);
+    bool cached = false;
+    for (int tries = 0; tries < 1000 && !cached; tries++) {
+        cached = is_cached(path, SIZE);
+        usleep(10000);
+    }
+    assert_true(cached);
+    ap__read_ahead_small_files(in_folder("nowhere"));
+    free(content);
+}
+
 static void folders_are_made_with_their_parents(void **state)
 {
     (void)state;
@@ -447,6 +487,7 @@ int main(void)
         cmocka_unit_test(lines_of_a_map_end_at_newlines_only),
         cmocka_unit_test(reading_ahead_maps_all_bytes_and_changes_none),
         cmocka_unit_test(reading_ahead_may_end_at_once_and_need_not_begin),
+        cmocka_unit_test(small_files_of_a_folder_are_read_ahead),
         cmocka_unit_test(folders_are_made_with_their_parents),
         cmocka_unit_test(paths_are_joined_and_taken_apart),
         cmocka_unit_test(bundled_files_are_found_below_the_data_folder),

@@ -8,18 +8,21 @@
  * set to, and page tables have an entry per 2 MiB. */
 #include "base/read_ahead.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22 /* Linux 5.14 */
 #endif
 
-enum { THREADS = 2, PIECE = 4 << 20 };
+enum { THREADS = 2, PIECE = 4 << 20, SMALL_FILE = 32 << 20 };
 
 struct ap_read_ahead {
     pthread_t thread[THREADS];
@@ -96,4 +99,26 @@ void ap__read_ahead_end(struct ap_read_ahead *r)
         pthread_join(r->thread[i], NULL);
     pthread_mutex_destroy(&r->lock);
     ap__free(r);
+}
+
+static void ask_for_file(int folder, const char *name)
+{
+    struct stat info;
+    if (fstatat(folder, name, &info, 0) != 0 || !S_ISREG(info.st_mode) || info.st_size > SMALL_FILE)
+        return;
+    int fd = openat(folder, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED);
+    close(fd);
+}
+
+void ap__read_ahead_small_files(const char *dir)
+{
+    DIR *folder = opendir(dir);
+    if (folder == NULL)
+        return;
+    for (struct dirent *e = readdir(folder); e != NULL; e = readdir(folder))
+        ask_for_file(dirfd(folder), e->d_name);
+    closedir(folder);
 }

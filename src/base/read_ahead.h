@@ -21,4 +21,8 @@ struct ap_read_ahead *ap__read_ahead_start(const struct ap_bytes *bytes, size_t 
 /* Waits for what is being read (a few MiB), leaves the rest; NULL is fine.  Call before anything is unmapped. */
 void ap__read_ahead_end(struct ap_read_ahead *r);
 
+/* Asks the system for the small files of a folder, which are read by and by: asked for behind hundreds of MiB of weights,
+ * each of them would wait for the disk's whole queue.  A folder that cannot be read has none. */
+void ap__read_ahead_small_files(const char *dir);
+
 #endif

@@ -6,6 +6,7 @@
  *
  * Answers depend on the conversation and the request alone: what is batched
  * with what is schedule.c's business and must not show. */
+#include "base/read_ahead.h"
 #include "base/text.h"
 #include "llm/local.h"
 #include "model/memory.h"
@@ -210,6 +211,7 @@ static ap_status open_model(struct ap_local *l, const struct ap_local_options *o
 
 static ap_status open_parts(struct ap_local *l, const struct ap_local_options *options, struct ap_err *err)
 {
+    ap__read_ahead_small_files(options->dir);
     AP_TRY(open_model(l, options, err)); /* first: its weights are read while the tokenizer is made */
     AP_TRY(ap__tokenizer_open(options->dir, &l->tokenizer, err));
     AP_TRY(ap__template_open(options->dir, l->tokenizer, &l->tmpl, err));
