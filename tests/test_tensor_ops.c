@@ -106,6 +106,38 @@ static void the_exponential_is_right_to_two_units_in_the_last_place(void **state
     assert_true(isnan(ap__exp2(NAN)) != 0);
 }
 
+static void vectors_have_the_same_exponential(void **state)
+{
+    (void)state;
+    static const float edge[] = {-64, -63.999996f, -64.00001f, -65, -126, -140, -1e8f, -1e30f, -INFINITY, 0, 1, 126.9f};
+    float x[AP_LANES] = {0}, y[AP_LANES];
+    for (size_t i = 0; i < 200000 + sizeof edge / sizeof *edge; i++) {
+        int32_t lane = (int32_t)(i % AP_LANES);
+        x[lane] = i < 200000 ? (float)(-70 + 0.00097 * (double)i) : edge[i - 200000];
+        x[(lane + 1) % AP_LANES] = NAN; /* which says nothing of the lanes beside it */
+        ap__vec_store(y, ap__vec_exp2(ap__vec_load(x)));
+        double want = (double)ap__exp2(x[lane]);
+        assert_near((double)y[lane], want, 2e-7 * want, "2^x of lane", (size_t)lane);
+        assert_true(isnan(y[(lane + 1) % AP_LANES]) != 0);
+    }
+}
+
+static void any_lane_above_a_limit_is_found(void **state)
+{
+    (void)state;
+    float x[AP_LANES];
+    for (int32_t lane = 0; lane < AP_LANES; lane++) {
+        for (int32_t i = 0; i < AP_LANES; i++)
+            x[i] = -1e30f;
+        assert_false(ap__vec_above(ap__vec_load(x), -1e30f));
+        x[lane] = 2.5f;
+        assert_true(ap__vec_above(ap__vec_load(x), 2));
+        assert_false(ap__vec_above(ap__vec_load(x), 2.5f));
+        x[lane] = NAN;
+        assert_false(ap__vec_above(ap__vec_load(x), 2));
+    }
+}
+
 /* ---- sums ---- */
 
 static void sums_of_squares_are_exact_in_double(void **state)
@@ -286,6 +318,8 @@ int main(void)
         cmocka_unit_test(every_16_bit_number_survives_the_way_through_f32),
         cmocka_unit_test(rounding_goes_to_the_nearest_and_ties_to_even),
         cmocka_unit_test(the_exponential_is_right_to_two_units_in_the_last_place),
+        cmocka_unit_test(vectors_have_the_same_exponential),
+        cmocka_unit_test(any_lane_above_a_limit_is_found),
         cmocka_unit_test(sums_of_squares_are_exact_in_double),
         cmocka_unit_test(adamw_follows_the_paper),
         cmocka_unit_test(muon_moves_along_the_orthogonal_factor),

@@ -203,17 +203,16 @@ static void row_softmax(float *restrict S, float *restrict O, float *restrict ma
     ap_vec high = ap__vec_load(S), total = ap__vec_load(sum);
     for (int32_t c = AP_LANES; c < padded; c += AP_LANES)
         high = ap__vec_max(high, ap__vec_load(S + c));
-    float top = ap__vec_largest(high);
-    if (top > *max + LAX) {
-        float shrink = ap__exp2(*max - top);
+    if (ap__vec_above(high, *max + LAX)) {
+        float top = ap__vec_largest(high), shrink = ap__exp2(*max - top);
         *max = top;
         total *= shrink;
         for (int32_t d = 0; d < width; d += AP_LANES)
             ap__vec_store(O + d, ap__vec_load(O + d) * shrink);
     }
-    top = *max;
+    float shift = *max;
     for (int32_t c = 0; c < padded; c += AP_LANES) {
-        ap_vec power = ap__vec_exp2(ap__vec_load(S + c) - top);
+        ap_vec power = ap__vec_exp2(ap__vec_load(S + c) - shift);
         ap__vec_store(S + c, power);
         total += power;
     }

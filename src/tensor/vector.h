@@ -5,10 +5,11 @@
 #ifndef AP_VECTOR_H
 #define AP_VECTOR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #if defined(__AVX__)
-#include <immintrin.h> /* for the one operation that vector extensions lack in C: max */
+#include <immintrin.h> /* for what vector extensions lack in C: max, and a comparison of all at once */
 #endif
 
 #if defined(__AVX512F__)
@@ -51,6 +52,21 @@ AP_INLINE ap_vec ap__vec_max(ap_vec a, ap_vec b)
     for (int i = 0; i < AP_LANES; i++)
         b[i] = a[i] > b[i] ? a[i] : b[i];
     return b;
+#endif
+}
+
+/* Whether any of the numbers is above the limit; NaN is not. */
+AP_INLINE bool ap__vec_above(ap_vec x, float limit)
+{
+#if defined(__AVX512F__)
+    return _mm512_cmp_ps_mask((__m512)x, _mm512_set1_ps(limit), _CMP_GT_OQ) != 0;
+#elif defined(__AVX__)
+    return _mm256_movemask_ps(_mm256_cmp_ps((__m256)x, _mm256_set1_ps(limit), _CMP_GT_OQ)) != 0;
+#else
+    for (int i = 0; i < AP_LANES; i++)
+        if (x[i] > limit)
+            return true;
+    return false;
 #endif
 }
 
@@ -139,10 +155,16 @@ AP_INLINE float ap__exp2(float x)
 /* The same for x <= AP_EXP2_MAX. */
 AP_INLINE ap_vec ap__vec_exp2(ap_vec x)
 {
+#if defined(__AVX512F__) /* has an instruction for 2^n, and masks cost nothing */
+    ap_vec n = (x + AP_EXP2_MAGIC) - AP_EXP2_MAGIC, f = x - n;
+    __mmask16 above = _mm512_cmp_ps_mask((__m512)x, _mm512_set1_ps(AP_EXP2_MIN), _CMP_NLE_UQ);
+    return (ap_vec)_mm512_maskz_scalef_ps(above, (__m512)AP_EXP2_POLY(f), (__m512)n);
+#else
     x = ap__vec_max(AP_EXP2_MIN - (ap_vec){0}, x);
     ap_vec t = x + AP_EXP2_MAGIC, f = x - (t - AP_EXP2_MAGIC);
     ap_uvec power = ((ap_uvec)t + AP_EXP2_BITS) << 23;
     return AP_EXP2_POLY(f) * (ap_vec)(power & (ap_uvec)(x > AP_EXP2_MIN));
+#endif
 }
 
 #endif
