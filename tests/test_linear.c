@@ -1,7 +1,9 @@
 /* test_linear.c - products with weights in all the ways they are blocked, against three plain loops in double.
  *
  * The shapes are chosen for the edges: few and many rows of input, results that are no whole number of tiles, sums longer
- * than a block, rows that are whole pages apart, a rank of 16 on either side. */
+ * than a block, rows that are whole pages apart, a rank of 16 on either side.  A linear with its adapter is compared with
+ * the two products one after the other. */
+#include "tensor/quant.h"
 #include "test_tensor.h"
 
 static const struct ap_backend *const op = &ap__backend_cpu;
@@ -95,10 +97,70 @@ static void products_equal_plain_loops_at_every_edge(void **state)
     }
 }
 
+static void check_same(const char *what, const struct operands *p, const float *got, const float *want, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        check_number(what, p, i, (double)got[i], (double)want[i], fabs((double)want[i]) + p->I + p->O);
+}
+
+/* Both ways with an adapter of rank R, W stored as it is. */
+static void check_adapted(const struct operands *p, const struct ap_matrix *W, int32_t R, bool add, struct ap_rng *rng)
+{
+    size_t T = (size_t)p->T, ny = T * (size_t)p->O, nx = T * (size_t)p->I;
+    float *a = numbers((size_t)R * (size_t)p->I, rng, 1), *b = numbers((size_t)R * (size_t)p->O, rng, 1);
+    float *u = numbers(T * (size_t)R, rng, 1), *y = numbers(ny, rng, 1), *dx = numbers(nx, rng, 1);
+    float *y2 = malloc(ny * sizeof *y2), *dx2 = malloc(nx * sizeof *dx2);
+    struct ap_matrix A = {AP_F32, R, p->I, a}, B = {AP_F32, p->O, R, b};
+    memcpy(y2, y, ny * sizeof *y);
+    memcpy(dx2, dx, nx * sizeof *dx);
+    op->linear_adapted(y, p->x, W, u, &B, 0.5f, p->T, add);
+    op->linear(y2, p->x, W, p->T, add, 1.0f);
+    op->linear(y2, u, &B, p->T, true, 0.5f);
+    check_same("y with an adapter", p, y, y2, ny);
+    op->linear_adapted_dx(dx, p->dy, W, u, &A, p->T, add);
+    op->linear_dx(dx2, p->dy, W, p->T, add, 1.0f);
+    op->linear_dx(dx2, u, &A, p->T, true, 1.0f);
+    check_same("dx with an adapter", p, dx, dx2, nx);
+    free(dx2);
+    free(y2);
+    free(dx);
+    free(y);
+    free(u);
+    free(b);
+    free(a);
+}
+
+static void an_adapted_linear_equals_its_two_products(void **state)
+{
+    (void)state;
+    static const int32_t shapes[][3] = {{1, 40, 64}, {7, 300, 768}, {64, 192, 576}, {64, 50, 2048}, {129, 33, 96},
+                                        {300, 130, 1600}, {257, 300, 32}, {600, 16, 96}};
+    static const int32_t ranks[] = {1, 8, 16, 40, 64, 100};
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+        struct operands p = {.T = shapes[s][0], .O = shapes[s][1], .I = shapes[s][2]};
+        struct ap_rng rng = ap__rng_make(s, "adapted", 0, 0, 0);
+        size_t n = (size_t)p.O * (size_t)p.I;
+        p.x = numbers((size_t)p.T * (size_t)p.I, &rng, 1);
+        p.W = numbers(n, &rng, 1);
+        p.dy = numbers((size_t)p.T * (size_t)p.O, &rng, 1);
+        struct ap_matrix W = {AP_F32, p.O, p.I, p.W}, half = {AP_BF16, p.O, p.I, malloc(2 * n)};
+        assert_int_equal(AP_OK, ap__matrix_convert(&half, (void *)(uintptr_t)half.data, &W, NULL));
+        for (size_t r = 0; r < sizeof ranks / sizeof *ranks; r++) {
+            check_adapted(&p, &W, ranks[r], false, &rng);
+            check_adapted(&p, &half, ranks[r], true, &rng);
+        }
+        free((void *)(uintptr_t)half.data);
+        free(p.dy);
+        free(p.W);
+        free(p.x);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_equal_plain_loops_at_every_edge),
+        cmocka_unit_test(an_adapted_linear_equals_its_two_products),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,6 +54,22 @@ static void linear_dx(float *dx, const float *dy, const struct ap_matrix *W, int
     note("linear_dx", W->rows, W->cols, start, product(T, W->rows, W->cols));
 }
 
+static void linear_adapted(float *y, const float *x, const struct ap_matrix *W, const float *u, const struct ap_matrix *B,
+                           float scale, int32_t T, bool accumulate)
+{
+    double start = ap__now();
+    base->linear_adapted(y, x, W, u, B, scale, T, accumulate);
+    note("adapted", W->rows, W->cols, start, product(T, W->rows, W->cols) + product(T, B->rows, B->cols));
+}
+
+static void linear_adapted_dx(float *dx, const float *dy, const struct ap_matrix *W, const float *du,
+                              const struct ap_matrix *A, int32_t T, bool accumulate)
+{
+    double start = ap__now();
+    base->linear_adapted_dx(dx, dy, W, du, A, T, accumulate);
+    note("adapted_dx", W->rows, W->cols, start, product(T, W->rows, W->cols) + product(T, A->rows, A->cols));
+}
+
 static void linear_dw(float *dW, const float *dy, const float *x, int32_t T, int32_t O, int32_t I, float scale)
 {
     double start = ap__now();
@@ -181,6 +197,8 @@ const struct ap_backend *ap__timed_backend(const struct ap_backend *of)
     table = *of;
     table.linear = linear;
     table.linear_dx = linear_dx;
+    table.linear_adapted = linear_adapted;
+    table.linear_adapted_dx = linear_adapted_dx;
     table.linear_dw = linear_dw;
     table.bias = bias;
     table.bias_d = bias_d;

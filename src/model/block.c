@@ -41,13 +41,14 @@ static void linear(const struct ap_model *m, int32_t l, int j, float *y, const f
     const struct ap_lora_pair *p = ap__lora_pair(m, l, j);
     const struct ap_weight *b = ap__layer_weight(m, l, ap__bias_slot(j));
     const struct ap_matrix *W = is_folded(p) ? &p->folded : &ap__layer_weight(m, l, ap__linear_slot(j))->W;
-    m->be->linear(y, x, W, T, accumulate, 1.0f);
-    if (b != NULL)
-        m->be->bias(y, b->W.data, T, b->W.rows);
     if (p != NULL && !is_folded(p)) {
         m->be->linear(u, x, &p->A, T, false, 1.0f);
-        m->be->linear(y, u, &p->B, T, true, p->scale);
+        m->be->linear_adapted(y, x, W, u, &p->B, p->scale, T, accumulate);
+    } else {
+        m->be->linear(y, x, W, T, accumulate, 1.0f);
     }
+    if (b != NULL)
+        m->be->bias(y, b->W.data, T, b->W.rows);
 }
 
 /* The way back to the input: dx (T,I) = dy W + s (dy B) A, or += when accumulate; dx may be NULL.  du (T,R) = s dy B. */
@@ -56,12 +57,12 @@ static void linear_input_d(const struct ap_model *m, int32_t l, int j, float *dx
 {
     const struct ap_lora_pair *p = ap__lora_pair(m, l, j);
     const struct ap_matrix *W = is_folded(p) ? &p->folded : &ap__layer_weight(m, l, ap__linear_slot(j))->W;
-    if (dx != NULL)
-        m->be->linear_dx(dx, dy, W, T, accumulate, 1.0f);
     if (p != NULL)
         m->be->linear_dx(du, dy, &p->B, T, false, p->scale);
-    if (p != NULL && dx != NULL && !is_folded(p))
-        m->be->linear_dx(dx, du, &p->A, T, true, 1.0f);
+    if (dx != NULL && p != NULL && !is_folded(p))
+        m->be->linear_adapted_dx(dx, dy, W, du, &p->A, T, accumulate);
+    else if (dx != NULL)
+        m->be->linear_dx(dx, dy, W, T, accumulate, 1.0f);
 }
 
 /* ... and to the weights, whose gradients accumulate, given du.  u (T,R) is scratch when folded. */

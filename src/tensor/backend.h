@@ -55,6 +55,12 @@ struct ap_backend {
     void (*linear)(float *y, const float *x, const struct ap_matrix *W, int32_t T, bool accumulate, float scale);
     /* dx (T,I) = scale * dy (T,O) W, or += when accumulate. */
     void (*linear_dx)(float *dx, const float *dy, const struct ap_matrix *W, int32_t T, bool accumulate, float scale);
+    /* y (T,O) = x (T,I) W^T + scale * u (T,R) B^T, or += when accumulate: a linear and its adapter. */
+    void (*linear_adapted)(float *y, const float *x, const struct ap_matrix *W, const float *u, const struct ap_matrix *B,
+                           float scale, int32_t T, bool accumulate);
+    /* dx (T,I) = dy (T,O) W + du (T,R) A, or += when accumulate; A and B are f32. */
+    void (*linear_adapted_dx)(float *dx, const float *dy, const struct ap_matrix *W, const float *du,
+                              const struct ap_matrix *A, int32_t T, bool accumulate);
     /* dW (O,I) += scale * dy^T x. */
     void (*linear_dw)(float *dW, const float *dy, const float *x, int32_t T, int32_t O, int32_t I, float scale);
 

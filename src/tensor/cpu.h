@@ -37,7 +37,11 @@ void ap__scratch_free(struct ap_scratch *scratch);
 
 void ap__cpu_linear(float *y, const float *x, const struct ap_matrix *W, int32_t T, bool accumulate, float scale);
 void ap__cpu_linear_dx(float *dx, const float *dy, const struct ap_matrix *W, int32_t T, bool accumulate, float scale);
-/* The same with rows [first, first+O) of W alone: y, dy (T, O). */
+void ap__cpu_linear_adapted(float *y, const float *x, const struct ap_matrix *W, const float *u, const struct ap_matrix *B,
+                            float scale, int32_t T, bool accumulate);
+void ap__cpu_linear_adapted_dx(float *dx, const float *dy, const struct ap_matrix *W, const float *du,
+                               const struct ap_matrix *A, int32_t T, bool accumulate);
+/* linear and linear_dx with rows [first, first+O) of W alone: y, dy (T, O). */
 void ap__cpu_linear_rows(float *y, const float *x, const struct ap_matrix *W, int32_t first, int32_t O, int32_t T,
                          bool accumulate, float scale);
 void ap__cpu_linear_rows_dx(float *dx, const float *dy, const struct ap_matrix *W, int32_t first, int32_t O, int32_t T,

@@ -25,6 +25,9 @@
 #define SERIAL_MAX 262144.0
 /* Rows of a packed block, or as many as the longest blocks of weights; rows of a streamed one; its k. */
 enum { PACKED = 128, PACKED_MOST = 256, STREAMED = 4 * AP_TILE, DEPTH = 768, APART = DEPTH + AP_LANES };
+/* The largest rank of an adapter that is fused. The gradient of a matrix as thin as that is made of few rows at a time:
+ * their columns are neighbours in memory, and the gradient stays in the cache. */
+enum { ADAPTER = 64, THIN_DEPTH = 96 };
 _Static_assert(DEPTH % 256 == 0, "a block of k is a whole number of the longest blocks of weights");
 _Static_assert(PACKED % AP_PANEL == 0, "a packed block is whole panels");
 _Static_assert(STREAMED % AP_LANES == 0, "a streamed block is transposed in whole squares");
@@ -37,19 +40,25 @@ struct side {
     int32_t first;
 };
 
-struct job {
+struct product {
     struct side streamed, packed;
     int32_t K;
+    float scale;
+};
+
+/* C = the product + the adapter's, which is added to a piece of C while that is in the first cache. */
+struct job {
+    struct product product, adapter; /* K 0: there is none */
     float *C;
     size_t ldc;
     bool transposed; /* C's rows are the packed side's */
     bool accumulate;
-    float scale;
 };
 
 struct block {
     AP_ALIGNED float packed[PACKED_MOST * DEPTH], streamed[STREAMED * APART];
     AP_ALIGNED float rows[AP_LANES * APART], out[STREAMED * PACKED_MOST];
+    AP_ALIGNED float adapter[PACKED_MOST * ADAPTER];
 };
 
 static int32_t min32(int32_t a, int32_t b)
@@ -120,42 +129,42 @@ static void columns_pack(float *dst, int32_t width, const struct ap_matrix *m, i
 }
 
 /* Columns of weights that are not f32: a piece of a row is decoded once and goes to all panels. */
-static void decoded_columns_pack(struct block *b, const struct ap_matrix *m, int32_t column, int32_t n, int32_t k,
+static void decoded_columns_pack(float *dst, float *row, const struct ap_matrix *m, int32_t column, int32_t n, int32_t k,
                                  int32_t K, int32_t padded, float scale)
 {
-    float *row = b->rows;
     for (int32_t r = n; r < padded; r++)
         row[r] = 0;
     for (int32_t i = 0; i < K; i++) {
         ap__matrix_row(row, m, k + i, column, n);
         for (int32_t r = 0; r < padded; r += AP_LANES) {
             int32_t panel = r / AP_PANEL * AP_PANEL, width = min32(AP_PANEL, padded - panel);
-            ap__vec_store(b->packed + panel * K + i * width + (r - panel), ap__vec_load(row + r) * scale);
+            ap__vec_store(dst + panel * K + i * width + (r - panel), ap__vec_load(row + r) * scale);
         }
     }
 }
 
-/* Panels of n rows, from number k on: each (K, AP_PANEL), the last perhaps (K, AP_LANES). */
-static void pack(struct block *b, const struct side *s, int32_t r, int32_t n, int32_t k, int32_t K, float scale)
+/* To dst the panels of n rows, from number k on: each (K, AP_PANEL), the last perhaps (K, AP_LANES). */
+static void pack(float *dst, float *scratch, const struct product *p, int32_t r, int32_t n, int32_t k, int32_t K)
 {
+    const struct side *s = &p->packed;
     if (s->by_columns)
         k += s->first;
     else
         r += s->first;
     int32_t padded = (n + AP_LANES - 1) / AP_LANES * AP_LANES;
     if (s->by_columns && s->matrix.dtype != AP_F32) {
-        decoded_columns_pack(b, &s->matrix, r, n, k, K, padded, scale);
+        decoded_columns_pack(dst, scratch, &s->matrix, r, n, k, K, padded, p->scale);
         return;
     }
     for (int32_t i = 0; i < padded; i += AP_LANES) {
         int32_t panel = i / AP_PANEL * AP_PANEL, width = min32(AP_PANEL, padded - panel), count = min32(AP_LANES, n - i), ld;
-        float *dst = b->packed + panel * K + (i - panel);
+        float *to = dst + panel * K + (i - panel);
         if (s->by_columns) {
-            columns_pack(dst, width, &s->matrix, r + i, count, k, K, scale);
+            columns_pack(to, width, &s->matrix, r + i, count, k, K, p->scale);
             continue;
         }
-        const float *row = rows_get(b->rows, &s->matrix, r + i, count, k, K, &ld);
-        lanes_pack(dst, width, row, ld, count, K, scale);
+        const float *row = rows_get(scratch, &s->matrix, r + i, count, k, K, &ld);
+        lanes_pack(to, width, row, ld, count, K, p->scale);
     }
 }
 
@@ -206,21 +215,33 @@ static void multiply(const struct side *s, const struct ap_product *p)
     (s->by_columns ? ap__product_ta : ap__product)(p);
 }
 
+/* C (rows, width) += the adapter's part of it: streamed rows from m on, packed ones in columns c to c+width of its block. */
+static void adapter_add(const struct job *j, const struct block *b, float *C, int32_t ldc, int32_t m, int32_t rows,
+                        int32_t c, int32_t width)
+{
+    int32_t K = j->adapter.K;
+    const struct side *s = &j->adapter.streamed;
+    const float *A = (const float *)s->matrix.data + (size_t)(s->first + m) * (size_t)K;
+    ap__product(&(struct ap_product){A, b->adapter + c * K, C, K, width, ldc, rows, width, K, true});
+}
+
 /* Streamed rows [m, m+rows) with the n packed ones that stand in C from row or column `at` on. */
 static void streamed_block(const struct job *j, struct block *b, int32_t m, int32_t rows, int32_t at, int32_t n,
                            int32_t k, int32_t K)
 {
     int32_t lda, padded = (n + AP_LANES - 1) / AP_LANES * AP_LANES;
-    bool add = j->accumulate || k > 0;
-    const struct side *s = &j->streamed;
+    bool add = j->accumulate || k > 0, is_last = k + K == j->product.K;
+    const struct side *s = &j->product.streamed;
     const float *A = s->by_columns ? columns_get(b->streamed, &s->matrix, m, rows, s->first + k, K, &lda)
                                    : rows_get(b->streamed, &s->matrix, s->first + m, rows, k, K, &lda);
     for (int32_t c = 0; c < padded; c += AP_PANEL) {
         int32_t width = min32(AP_PANEL, padded - c);
         bool direct = !j->transposed && c + width <= n;
         float *C = direct ? j->C + (size_t)m * j->ldc + (size_t)(at + c) : b->out + c;
-        struct ap_product p = {A, b->packed + c * K, C, lda, width, direct ? (int32_t)j->ldc : PACKED_MOST, rows, width, K, direct && add};
-        multiply(&j->streamed, &p);
+        int32_t ldc = direct ? (int32_t)j->ldc : PACKED_MOST;
+        multiply(s, &(struct ap_product){A, b->packed + c * K, C, lda, width, ldc, rows, width, K, direct && add});
+        if (is_last && j->adapter.K > 0)
+            adapter_add(j, b, C, ldc, m, rows, c, width);
         if (!direct && !j->transposed)
             out_copy(j->C + (size_t)m * j->ldc + (size_t)(at + c), j->ldc, C, rows, n - c, add);
     }
@@ -232,14 +253,19 @@ static void streamed_block(const struct job *j, struct block *b, int32_t m, int3
 static void part(const struct job *j, int32_t m0, int32_t m1, int32_t n0, int32_t n1)
 {
     struct block b;
-    int32_t most = j->packed.matrix.dtype == AP_F32 ? PACKED : PACKED_MOST;
-    for (int32_t n = n0; n < n1; n += most)
-        for (int32_t k = 0; k < j->K && m0 < m1; k += DEPTH) {
-            int32_t K = min32(DEPTH, j->K - k), count = min32(most, n1 - n);
-            pack(&b, &j->packed, n, count, k, K, j->scale);
+    int32_t most = j->product.packed.matrix.dtype == AP_F32 ? PACKED : PACKED_MOST;
+    int32_t depth = j->product.streamed.by_columns && n1 - n0 <= ADAPTER ? THIN_DEPTH : DEPTH;
+    for (int32_t n = n0; n < n1 && m0 < m1; n += most) {
+        int32_t count = min32(most, n1 - n);
+        if (j->adapter.K > 0)
+            pack(b.adapter, b.rows, &j->adapter, n, count, 0, j->adapter.K);
+        for (int32_t k = 0; k < j->product.K; k += depth) {
+            int32_t K = min32(depth, j->product.K - k);
+            pack(b.packed, b.rows, &j->product, n, count, k, K);
             for (int32_t m = m0; m < m1; m += STREAMED)
                 streamed_block(j, &b, m, min32(STREAMED, m1 - m), n, count, k, K);
         }
+    }
 }
 
 /* First of the rows of thread i of `parts`, a multiple of unit. */
@@ -251,9 +277,10 @@ static int32_t part_start(int32_t n, int32_t i, int32_t parts, int32_t unit)
 /* C of M streamed and N packed rows, its longer side shared out; columns of blocks must not be parted. */
 static void run(const struct job *j, int32_t M, int32_t N)
 {
-    bool by_streamed = M >= N || (j->packed.by_columns && ap__matrix_unit(j->packed.matrix.dtype) > 1);
-    int32_t side = by_streamed ? M : N,  unit = by_streamed ? AP_TILE : AP_LANES, parts = (side + unit - 1) / unit;
-    int32_t threads = (double)M * N * j->K <= SERIAL_MAX || omp_in_parallel() ? 1 : min32(omp_get_max_threads(), parts);
+    const struct side *packed = &j->product.packed;
+    bool by_streamed = M >= N || (packed->by_columns && ap__matrix_unit(packed->matrix.dtype) > 1);
+    int32_t side = by_streamed ? M : N, unit = by_streamed ? AP_TILE : AP_LANES, parts = (side + unit - 1) / unit;
+    int32_t threads = (double)M * N * j->product.K <= SERIAL_MAX || omp_in_parallel() ? 1 : min32(omp_get_max_threads(), parts);
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         int32_t i = omp_get_thread_num(), n = omp_get_num_threads();
@@ -290,13 +317,42 @@ void ap__cpu_linear(float *y, const float *x, const struct ap_matrix *W, int32_t
         ap__cpu_linear_rows(y, x, W, 0, W->rows, T, accumulate, scale);
 }
 
+/* The sides of x W^T; few: rows of x, so that they are packed. */
+static struct product forward_product(const float *x, const struct ap_matrix *W, int32_t first, int32_t T, float scale, bool few)
+{
+    struct side input = rows_of(x, T, W->cols), weights = {*W, false, first};
+    return (struct product){few ? weights : input, few ? input : weights, W->cols, scale};
+}
+
+static bool are_few(int32_t T, int32_t O) { return T < O && T <= 2 * PACKED; }
+
 void ap__cpu_linear_rows(float *y, const float *x, const struct ap_matrix *W, int32_t first, int32_t O, int32_t T,
                          bool accumulate, float scale)
 {
-    struct side input = rows_of(x, T, W->cols), weights = {*W, false, first};
-    bool few = T < O && T <= 2 * PACKED;
-    struct job j = {few ? weights : input, few ? input : weights, W->cols, y, (size_t)O, few, accumulate, scale};
+    bool few = are_few(T, O);
+    struct job j = {.product = forward_product(x, W, first, T, scale, few), .C = y, .ldc = (size_t)O, .transposed = few,
+                    .accumulate = accumulate};
     run(&j, few ? O : T, few ? T : O);
+}
+
+void ap__cpu_linear_adapted(float *y, const float *x, const struct ap_matrix *W, const float *u, const struct ap_matrix *B,
+                            float scale, int32_t T, bool accumulate)
+{
+    if (ap__cpu_gemv_pays(W, T) || B->cols > ADAPTER) {
+        ap__cpu_linear(y, x, W, T, accumulate, 1.0f);
+        ap__cpu_linear(y, u, B, T, true, scale);
+        return;
+    }
+    int32_t O = W->rows;
+    bool few = are_few(T, O);
+    struct job j = {forward_product(x, W, 0, T, 1.0f, few), forward_product(u, B, 0, T, scale, few), y, (size_t)O, few, accumulate};
+    run(&j, few ? O : T, few ? T : O);
+}
+
+/* The sides of dy times rows [first, first+O) of W. */
+static struct product backward_product(const float *dy, const struct ap_matrix *W, int32_t first, int32_t O, int32_t T, float scale)
+{
+    return (struct product){rows_of(dy, T, O), {*W, true, first}, O, scale};
 }
 
 void ap__cpu_linear_dx(float *dx, const float *dy, const struct ap_matrix *W, int32_t T, bool accumulate, float scale)
@@ -307,8 +363,22 @@ void ap__cpu_linear_dx(float *dx, const float *dy, const struct ap_matrix *W, in
 void ap__cpu_linear_rows_dx(float *dx, const float *dy, const struct ap_matrix *W, int32_t first, int32_t O, int32_t T,
                             bool accumulate, float scale)
 {
-    struct job j = {rows_of(dy, T, O), {*W, true, first}, O, dx, (size_t)W->cols, false, accumulate, scale};
+    struct job j = {.product = backward_product(dy, W, first, O, T, scale), .C = dx, .ldc = (size_t)W->cols,
+                    .accumulate = accumulate};
     run(&j, T, W->cols);
+}
+
+void ap__cpu_linear_adapted_dx(float *dx, const float *dy, const struct ap_matrix *W, const float *du,
+                               const struct ap_matrix *A, int32_t T, bool accumulate)
+{
+    bool fits = A->rows <= ADAPTER;
+    struct job j = {.product = backward_product(dy, W, 0, W->rows, T, 1.0f), .C = dx, .ldc = (size_t)W->cols,
+                    .accumulate = accumulate};
+    if (fits)
+        j.adapter = backward_product(du, A, 0, A->rows, T, 1.0f);
+    run(&j, T, W->cols);
+    if (!fits)
+        ap__cpu_linear_dx(dx, du, A, T, true, 1.0f);
 }
 
 void ap__cpu_linear_dw(float *dW, const float *dy, const float *x, int32_t T, int32_t O, int32_t I, float scale)
@@ -316,6 +386,7 @@ void ap__cpu_linear_dw(float *dW, const float *dy, const float *x, int32_t T, in
     struct side output = rows_of(dy, T, O), input = rows_of(x, T, I);
     output.by_columns = input.by_columns = true;
     bool few = O < I; /* the smaller side is packed */
-    struct job j = {few ? input : output, few ? output : input, T, dW, (size_t)I, few, true, scale};
+    struct job j = {.product = {few ? input : output, few ? output : input, T, scale}, .C = dW, .ldc = (size_t)I,
+                    .transposed = few, .accumulate = true};
     run(&j, few ? I : O, few ? O : I);
 }
