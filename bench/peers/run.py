@@ -40,6 +40,7 @@ for name in options.workload:
         parser.error(f"unknown workload {name}")
 workloads = options.workload or WORKLOADS
 MODEL = os.path.join(options.work, "model")
+MODEL_BF16 = os.path.join(options.work, "model-bf16")  # stored as SmolLM2-135M is published; both sides compute in f32
 GGUF = os.path.join(options.work, "model-f32.gguf")
 SETTINGS = json.loads(options.settings)
 
@@ -152,13 +153,13 @@ def choose(name, side, workload, trials):
 
 # ---- load ----
 
-def evict():
+def evict(model):
     """A page cache without the model's files, or an empty one."""
     os.sync()
     if options.drop_caches:
         with open("/proc/sys/vm/drop_caches", "w") as file:
             file.write("1")
-    for path in glob.glob(os.path.join(MODEL, "*")):
+    for path in glob.glob(os.path.join(model, "*")):
         fd = os.open(path, os.O_RDONLY)
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
         os.close(fd)
@@ -179,14 +180,14 @@ def first_byte(command):
     return {"seconds": seconds, "cpu_seconds": usage.ru_utime + usage.ru_stime, "peak_mib": usage.ru_maxrss / 1024}
 
 
-def loads(cold):
-    sides = ([options.apprentice, "bench", "first-token", "--model", MODEL],
-             [sys.executable, os.path.join(HERE, "transformers_load.py"), MODEL])
+def loads(model, cold):
+    sides = ([options.apprentice, "bench", "first-token", "--model", model],
+             [sys.executable, os.path.join(HERE, "transformers_load.py"), model])
     for run in range(options.runs + (not cold)):
         pair = []
         for command in sides:
             if cold:
-                evict()
+                evict(model)
             pair.append(first_byte(command))
         if run > 0 or cold:  # warm: the first pair reads the files
             yield pair
@@ -231,7 +232,7 @@ def compare(workload, name, pairs, settings, rows):
     ratios = [b["seconds"] / a["seconds"] for a, b in done]
     busy = middle([b["cpu_seconds"] / a["cpu_seconds"] for a, b in done])
     memory = middle([a["peak_mib"] for a, _ in done]), middle([b["peak_mib"] for _, b in done])
-    print(f"{workload:<13} {name:<13} {middle([a['seconds'] for a, _ in done]):>9.3f} "
+    print(f"{workload:<14} {name:<13} {middle([a['seconds'] for a, _ in done]):>9.3f} "
           f"{middle([b['seconds'] for _, b in done]):>9.3f} {middle(ratios):>7.2f}x {min(ratios):>6.2f}-{max(ratios):<6.2f} {busy:>5.2f}x "
           f"{memory[0]:>7.0f} {memory[1]:>7.0f} {memory[0] / memory[1] if memory[1] else 0:>6.2f} "
           f"{agree(workload, done[0]):>5}  {' '.join(settings)}", flush=True)
@@ -240,6 +241,8 @@ def compare(workload, name, pairs, settings, rows):
 def prepare():
     if not os.path.exists(os.path.join(MODEL, "model.safetensors")):
         subprocess.run([options.apprentice, "bench", "--write", options.work], check=True)
+    if "load" in workloads and not os.path.exists(MODEL_BF16):
+        subprocess.run([options.apprentice, "model", "convert", MODEL, "--out", MODEL_BF16, "--dtype", "bf16"], check=True)
     if "rollout" in workloads and not os.path.exists(GGUF):
         subprocess.run([options.apprentice, "model", "convert", MODEL, "--out", GGUF], check=True)
 
@@ -247,12 +250,14 @@ def prepare():
 def main():
     prepare()
     rows = []
-    print(f"{'workload':<13} {'peer':<13} {'ours s':>9} {'theirs s':>9} {'ratio':>8} {'least-most':<13} {'CPU':>6} "
+    print(f"{'workload':<14} {'peer':<13} {'ours s':>9} {'theirs s':>9} {'ratio':>8} {'least-most':<13} {'CPU':>6} "
           f"{'MiB':>7} {'theirs':>7} {'ratio':>6} {'same':>5}  settings", flush=True)
     for workload in workloads:
         if workload == "load":
-            for cold in (True, False):
-                compare("load-cold" if cold else "load-warm", "transformers", loads(cold), [], rows)
+            for model, stored in ((MODEL, ""), (MODEL_BF16, "-bf16")):
+                for cold in (True, False):
+                    name = ("load-cold" if cold else "load-warm") + stored
+                    compare(name, "transformers", loads(model, cold), [], rows)
             continue
         for name, side, trials in PEERS[workload]:
             settings = choose(name, side, workload, trials)

@@ -30,7 +30,8 @@ struct ap_bench_result {
     double cpu;                       /* processor seconds of one repeat, the mean: on a busy machine they say more */
     double tokens_flat, tokens_tree;  /* of one repeat: one row per chain, and what the tree has */
     double gflop;                     /* necessary for one repeat (account.h); 0 where it is no measure */
-    double peak;                      /* GFLOP/s of sgemm in the same process */
+    double sgemm, peak;               /* GFLOP/s of sgemm between the repeats, all and the fastest (repeats.h) */
+    double of_sgemm, of_peak;         /* what part of these the repeats reached */
     double check[AP_BENCH_CHECKS];    /* what another program must find too */
     int32_t checks;
     double memory; /* peak in bytes; filled in by who started the process */
@@ -49,8 +50,5 @@ ap_status ap__bench_rollout(const struct ap_bench_options *options, const struct
 /* Open the model, answer `question` with one token and write it to out as a line: the work of the workload `load`. */
 ap_status ap__bench_first_token(const char *model, const char *question, FILE *out,
                                 struct ap_err *err) AP_MUST_CHECK;
-
-/* Median, least and most of seconds (n,), which are sorted. */
-void ap__bench_summarise(struct ap_bench_result *out, double *seconds, int32_t n);
 
 #endif

@@ -4,14 +4,12 @@
  *     then        every chain: the token just sampled; after each `call` tokens also the result that follows
  *
  * All chains live in one session, which shares what they share. */
-#include "bench/bench.h"
-#include "bench/measure.h"
+#include "bench/repeats.h"
 #include "base/progress.h"
 #include "model/account.h"
 #include "model/sampler.h"
 #include "model/session.h"
 #include "model/weights.h"
-#include "tensor/peak.h"
 
 #include <math.h>
 #include <omp.h>
@@ -19,7 +17,6 @@
 #include <string.h>
 
 enum { SEED = 1 };
-static const double PEAK_SECONDS = 0.5;
 
 struct chain {
     struct ap_branch *branch;
@@ -168,26 +165,24 @@ static ap_status prepare(struct rollout *r, const struct ap_work_rollout *shape,
 static ap_status measure(struct rollout *r, const struct ap_bench_options *o, struct ap_bench_result *out,
                          struct ap_err *err)
 {
-    static double seconds[AP_BENCH_MAX_REPEATS];
-    double cpu = 0.0;
+    static struct ap_repeats repeats;
     ap_status status = AP_OK;
-    out->peak = ap__peak_sgemm(PEAK_SECONDS);
     for (int32_t i = -o->warm; i < o->repeats && status == AP_OK; i++) {
+        double seconds = 0.0;
         if (i == 0) {
             ap__timed_clear();
-            cpu = ap__cpu_now();
+            ap__repeats_begin(&repeats);
         }
-        status = roll(r, &seconds[i < 0 ? 0 : i], err);
+        status = roll(r, &seconds, err);
+        if (i >= 0)
+            ap__repeats_add(&repeats, seconds, out->gflop);
         close_chains(r);
     }
     AP_TRY(status);
-    ap__bench_summarise(out, seconds, o->repeats);
-    out->cpu = (ap__cpu_now() - cpu) / o->repeats;
+    ap__repeats_end(&repeats, out);
     for (out->checks = 0; out->checks < r->script.shape.problems && out->checks < AP_BENCH_CHECKS; out->checks++)
         out->check[out->checks] = r->first[out->checks];
     out->rows = o->profile ? ap__timed_rows(out->row) : 0;
-    double again = ap__peak_sgemm(PEAK_SECONDS);
-    out->peak = again > out->peak ? again : out->peak;
     return AP_OK;
 }
 

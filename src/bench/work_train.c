@@ -1,33 +1,20 @@
 /* work_train.c - time of optimizer steps, through the same loop that trains. */
-#include "bench/bench.h"
-#include "bench/measure.h"
+#include "bench/repeats.h"
 #include "model/account.h"
 #include "model/weights.h"
-#include "tensor/peak.h"
 #include "train/trainer.h"
 
 #include <omp.h>
 #include <stdio.h>
 
 enum { SEED = 1, RANK = 16, ALPHA = 32 };
-static const double BETA = 0.1, RATE = 1e-4, PEAK_SECONDS = 0.5;
-
-void ap__bench_summarise(struct ap_bench_result *out, double *seconds, int32_t n)
-{
-    out->seconds = ap__median(seconds, n);
-    out->least = seconds[0];
-    out->most = seconds[n - 1];
-    out->repeats = n;
-    out->total = 0.0;
-    for (int32_t i = 0; i < n; i++)
-        out->total += seconds[i];
-}
+static const double BETA = 0.1, RATE = 1e-4;
 
 /* Steps as they are reported; the first `warm` do not count. */
 struct steps {
-    double seconds[AP_BENCH_MAX_REPEATS];
-    int32_t warm, n;
-    double cpu; /* when the first that counts began */
+    struct ap_repeats repeats;
+    int32_t warm;
+    double gflop;
 };
 
 static ap_status on_step(void *user, const struct ap_train_metrics *m, struct ap_err *err)
@@ -35,10 +22,10 @@ static ap_status on_step(void *user, const struct ap_train_metrics *m, struct ap
     struct steps *s = user;
     (void)err;
     if (m->step > s->warm)
-        s->seconds[s->n++] = m->seconds;
+        ap__repeats_add(&s->repeats, m->seconds, s->gflop);
     else if (m->step == s->warm) {
         ap__timed_clear();
-        s->cpu = ap__cpu_now();
+        ap__repeats_begin(&s->repeats);
     }
     return AP_OK;
 }
@@ -104,8 +91,8 @@ static ap_status train(const struct ap_bench_options *o, struct ap_model *m, str
     static struct steps steps;
     struct ap_train_config config = config_of(o, w);
     struct ap_lora_config lora = {.rank = RANK, .alpha = ALPHA, .targets = AP_LORA_ALL};
-    steps = (struct steps){.warm = o->warm};
-    out->peak = ap__peak_sgemm(PEAK_SECONDS);
+    steps.warm = o->warm;
+    steps.gflop = out->gflop;
     if (o->profile)
         m->be = ap__timed_backend(m->be);
     AP_TRY(ap__model_add_lora(m, &lora, SEED, err));
@@ -113,13 +100,10 @@ static ap_status train(const struct ap_bench_options *o, struct ap_model *m, str
         AP_TRY(ap__train_reference(m, AP_REFERENCE_BASE, w->example, w->n, config.batch_config.max_tokens, err));
     sum_references(w, out);
     ap__timed_clear();
-    steps.cpu = ap__cpu_now();
+    ap__repeats_begin(&steps.repeats);
     AP_TRY(ap__train(m, &config, w->example, w->n, on_step, &steps, err));
-    ap__bench_summarise(out, steps.seconds, steps.n);
-    out->cpu = (ap__cpu_now() - steps.cpu) / steps.n;
+    ap__repeats_end(&steps.repeats, out);
     out->rows = o->profile ? ap__timed_rows(out->row) : 0;
-    double again = ap__peak_sgemm(PEAK_SECONDS);
-    out->peak = again > out->peak ? again : out->peak;
     return AP_OK;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/progress.h"
 #include "bench/measure.h"
+#include "bench/repeats.h"
 
 #include <errno.h>
 #include <omp.h>
@@ -140,6 +141,6 @@ ap_status ap__bench_load(const struct ap_bench_options *options, bool cold, stru
         out->memory = memory > out->memory ? memory : out->memory;
         out->cpu += i < 0 ? 0.0 : cpu / options->repeats;
     }
-    ap__bench_summarise(out, seconds, options->repeats);
+    ap__repeats_summarise(out, seconds, options->repeats);
     return AP_OK;
 }

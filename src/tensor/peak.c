@@ -6,30 +6,34 @@
 #include <cblas.h>
 #include <string.h>
 
-static double best_product(const float *A, const float *B, float *C, int n, double seconds)
+static struct ap_sgemm multiply(const float *A, const float *B, float *C, int n, double seconds)
 {
-    double best = 0.0, begun = ap__now(), flop = 2.0 * n * n * (double)n;
+    double best = 0.0, begun = ap__now(), now = begun, flop = 2.0 * n * n * (double)n;
+    int products = 0;
     do {
-        double start = ap__now();
+        double start = now;
         cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, n, n, 1.0f, A, n, B, n, 0.0f, C, n);
-        double rate = flop / (ap__now() - start);
-        best = rate > best ? rate : best;
-    } while (ap__now() - begun < seconds);
-    return 1e-9 * best;
+        now = ap__now();
+        best = flop / (now - start) > best ? flop / (now - start) : best;
+        products++;
+    } while (now - begun < seconds);
+    return (struct ap_sgemm){1e-9 * best, 1e-9 * products * flop / (now - begun)};
 }
 
-double ap__peak_sgemm(double seconds)
+struct ap_sgemm ap__sgemm_measure(double seconds)
 {
     enum { N = 1024 };
     float *block = ap__alloc_array(3 * (size_t)N * N, sizeof *block);
     if (block == NULL)
-        return 0.0;
+        return (struct ap_sgemm){0};
     for (size_t i = 0; i < 2 * (size_t)N * N; i++)
         block[i] = (float)(i % 17) - 8.0f;
-    double best = best_product(block, block + (size_t)N * N, block + 2 * (size_t)N * N, N, seconds);
+    struct ap_sgemm sgemm = multiply(block, block + (size_t)N * N, block + 2 * (size_t)N * N, N, seconds);
     ap__free(block);
-    return best;
+    return sgemm;
 }
+
+double ap__peak_sgemm(double seconds) { return ap__sgemm_measure(seconds).best; }
 
 const char *ap__blas_better_kernels(void)
 {

@@ -2,8 +2,14 @@
 #ifndef AP_PEAK_H
 #define AP_PEAK_H
 
-/* The fastest of OpenBLAS's 1024^3 sgemms within about `seconds`, in GFLOP/s, with the threads that are set. 0 without
- * memory. */
+/* GFLOP/s of OpenBLAS's 1024^3 sgemm with the threads that are set: of the fastest product, and of all together. Beside
+ * others on the same host these are far apart. */
+struct ap_sgemm {
+    double best, mean;
+};
+/* Products for about `seconds`; 0 without memory. */
+struct ap_sgemm ap__sgemm_measure(double seconds);
+/* The best alone. */
 double ap__peak_sgemm(double seconds);
 #define AP_PEAK_GLANCE 0.1 /* seconds: enough for what a progress line says */
 
