@@ -16,7 +16,7 @@ static ap_status answer(struct ap_llm *llm, struct ap_conversation *c, const cha
     if (done.finish == AP_FINISH_ERROR)
         return ap__fail(err, AP_E_STATE, NULL, "%s", done.error);
     bool written = fprintf(out, "%s\n", done.text) > 0 && fflush(out) == 0;
-    return written ? AP_OK : ap__fail(err, AP_E_IO, NULL, "cannot write the answer");
+    return written ? AP_OK : ap__fail_errno(err, "standard output", "cannot write the answer");
 }
 
 ap_status ap__bench_first_token(const char *model, const char *question, FILE *out, struct ap_err *err)

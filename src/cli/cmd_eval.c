@@ -1,25 +1,21 @@
 /* cmd_eval.c - `apprentice eval`: a run's evaluations, or one model on one task or file. */
 #include "base/progress.h"
-#include "cli/remote_options.h"
+#include "cli/model_options.h"
 #include "cli/stage.h"
 #include "run/evaluate_model.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const char *task_name, *model = "models/student", *adapter, *base_dtype, *problems_path, *format, *out_path;
-static int64_t seed = 1, count = 0, samples = 0, in_flight = 128, cache_tokens;
+static const char *task_name, *problems_path, *format, *out_path;
+static int64_t seed = 1, count = 0, samples = 0, in_flight = 128;
 static double temperature = 0.7;
 static bool as_json;
 
 static const struct ap_option options[] = {
     AP_OPTION_GROUP("One model on one task (without a run folder)"),
     AP_OPTION_STR("task", "TASK", &task_name, "a task's name or YAML file"),
-    AP_OPTION_STR("model", "DIR", &model, "model folder (default: models/student)"),
-    AP_OPTION_STR("adapter", "DIR", &adapter, "LoRA adapter on top of the model"),
-    AP_OPTION_STR("base-dtype", "NAME", &base_dtype,
-                  "hold the linears as f32, bf16, int8, nf4 or nf4-single (default: as stored)"),
-    AP_OPTION_INT("cache-tokens", 1, 1 << 24, &cache_tokens, "of keys and values kept (default: by the model's size)"),
+    AP_LOCAL_OPTIONS,
     AP_OPTION_STR("problems", "FILE", &problems_path, "problems of this file instead of the task's held-out ones"),
     AP_OPTION_STR("format", "NAME", &format, "gsm8k, folio, proofwriter, prontoqa or jsonl (default: by content)"),
     AP_OPTION_INT("count", 0, 100000000, &count, "problems (default: 500, or the whole file)"),
@@ -84,10 +80,8 @@ static ap_status evaluate_problems(struct ap_llm *llm, const struct ap_task *tas
     struct ap_rates rates;
     int64_t tokens = 0;
     double started = ap__now();
-    struct ap_evaluate_options how = {.name = "eval", .model = ap__remote_wanted() ? ap__remote_values.model : model,
-                                      .samples = samples,
-                                      .temperature = temperature, .seed = (uint64_t)seed,
-                                      .in_flight = (int32_t)in_flight};
+    struct ap_evaluate_options how = {.name = "eval", .model = ap__model_options_name(), .samples = samples,
+                                      .temperature = temperature, .seed = (uint64_t)seed, .in_flight = (int32_t)in_flight};
     ap_status status = read_problems(task, &problems, err);
     if (status == AP_OK)
         status = ap__evaluate_model(llm, task, &problems, &how, &results, &tokens, err);
@@ -109,16 +103,12 @@ static ap_status evaluate_one(struct ap_err *err)
 {
     struct ap_task *task = NULL;
     struct ap_llm *llm = NULL;
-    struct ap_local_options local = {.dir = model, .adapter = adapter, .base_dtype = base_dtype,
-                                     .max_tokens = (int32_t)cache_tokens};
     ap_status status = ap__task_open(task_name, &task, err);
     if (status == AP_OK)
-        status = ap__model_open_either(&local, &llm, err);
+        status = ap__model_options_open(&llm, err);
     if (status == AP_OK)
         status = evaluate_problems(llm, task, err);
-    ap__remote_print_usage(llm);
-    if (llm != NULL)
-        llm->ops->free(llm);
+    ap__model_options_close(llm);
     ap__task_free(task);
     return status;
 }

@@ -7,7 +7,7 @@
  *     Answer: 36 */
 #include "base/progress.h"
 #include "cli/command.h"
-#include "cli/remote_options.h"
+#include "cli/model_options.h"
 #include "tasks/task.h"
 
 #include <stdio.h>
@@ -15,18 +15,13 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *model = "models/student", *adapter, *base_dtype;
 static double temperature = 0.0;
-static int64_t seed = 1, problem_number = 0, cache_tokens;
+static int64_t seed = 1, problem_number = 0;
 static bool as_json;
 
 static const struct ap_option options[] = {
     AP_OPTION_GROUP("Model"),
-    AP_OPTION_STR("model", "DIR", &model, "model folder"),
-    AP_OPTION_STR("adapter", "DIR", &adapter, "LoRA adapter on top of the model"),
-    AP_OPTION_STR("base-dtype", "NAME", &base_dtype,
-                  "hold the linears as f32, bf16, int8, nf4 or nf4-single (default: as stored)"),
-    AP_OPTION_INT("cache-tokens", 1, 1 << 24, &cache_tokens, "of keys and values kept (default: by the model's size)"),
+    AP_LOCAL_OPTIONS,
     AP_OPTION_GROUP("Chain"),
     AP_OPTION_FLOAT("temperature", 0.0, 10.0, &temperature, "0 = the likeliest token each time"),
     AP_OPTION_INT("seed", 0, INT64_MAX, &seed, "of the draws and of --problem"),
@@ -156,18 +151,14 @@ static ap_status solve_task(const char *name, const char *question, struct ap_er
     struct ap_task *task = NULL;
     struct ap_llm *llm = NULL;
     struct ap_problems problems = {0};
-    struct ap_local_options local = {.dir = model, .adapter = adapter, .base_dtype = base_dtype,
-                                     .max_tokens = (int32_t)cache_tokens};
     ap_status status = ap__task_open(name, &task, err);
     if (status == AP_OK && !question)
         status = ap__task_problems(task, AP_HELDOUT, (uint64_t)seed, problem_number - 1, 1, &problems, err);
     if (status == AP_OK)
-        status = ap__model_open_either(&local, &llm, err);
+        status = ap__model_options_open(&llm, err);
     if (status == AP_OK)
         status = solve(task, llm, question ? question : problems.item[0].question, question ? NULL : problems.item, err);
-    ap__remote_print_usage(llm);
-    if (llm)
-        llm->ops->free(llm);
+    ap__model_options_close(llm);
     ap__problems_deinit(&problems);
     ap__task_free(task);
     return status;

@@ -137,8 +137,11 @@ ap_status ap__options_read(const struct ap_option *options, int argc, char **arg
 
 /* ---- help ---- */
 
+/* A help that says what the default is, in words or because it depends, needs no second one. */
 static void add_default(const struct ap_option *o, struct ap_buf *out)
 {
+    if (o->type != AP_OPT_LIST && strstr(o->help, "(default"))
+        return;
     const char *text = o->type == AP_OPT_STR ? *(const char **)o->target : NULL;
     if (text && *text)
         (void)ap__buf_printf(out, " [%s]", text);

@@ -1,5 +1,5 @@
-/* remote_options.c - from the command line to an llm, remote or local. */
-#include "cli/remote_options.h"
+/* model_options.c - from the command line to an llm, remote or local. */
+#include "cli/model_options.h"
 
 #include "base/data.h"
 #include "run/recipe_remote.h"
@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
+struct ap_local_values ap__local_values = {.model = "models/student"};
 struct ap_remote_values ap__remote_values;
 
-bool ap__remote_wanted(void)
-{
-    return ap__remote_values.url != NULL || ap__remote_values.replay != NULL;
-}
+static bool is_remote(void) { return ap__remote_values.url != NULL || ap__remote_values.replay != NULL; }
+
+const char *ap__model_options_name(void) { return is_remote() ? ap__remote_values.model : ap__local_values.model; }
 
 static ap_status read_extra(const char *text, json_t **out, struct ap_err *err)
 {
@@ -54,29 +54,40 @@ static ap_status open_remote(struct ap_llm **out, struct ap_err *err)
     return status;
 }
 
-ap_status ap__model_open_either(const struct ap_local_options *local, struct ap_llm **out, struct ap_err *err)
+static ap_status open_local(struct ap_llm **out, struct ap_err *err)
 {
-    struct ap_local_options how = *local;
+    const struct ap_local_values *v = &ap__local_values;
     char *dir = NULL;
-    if (ap__remote_wanted())
-        return open_remote(out, err);
-    AP_TRY(ap__data_find(local->dir, &dir, err));
-    how.dir = dir;
-    how.dtype_knob = "--base-dtype";
-    how.cache_knob = "--cache-tokens";
+    AP_TRY(ap__data_find(v->model, &dir, err));
+    struct ap_local_options how = {.dir = dir, .adapter = v->adapter, .base_dtype = v->base_dtype,
+                                   .max_tokens = (int32_t)v->cache_tokens, .dtype_knob = "--base-dtype",
+                                   .cache_knob = "--cache-tokens"};
     ap_status status = ap__llm_local_open(&how, out, err);
     ap__free(dir);
     return status;
 }
 
-void ap__remote_print_usage(const struct ap_llm *llm)
+ap_status ap__model_options_open(struct ap_llm **out, struct ap_err *err)
+{
+    return is_remote() ? open_remote(out, err) : open_local(out, err);
+}
+
+static void print_usage(const struct ap_llm *llm)
 {
     struct ap_remote_stats s;
-    if (llm == NULL || !ap__llm_remote_stats(llm, &s))
+    if (!ap__llm_remote_stats(llm, &s))
         return;
     fprintf(stderr, "%lld requests, %lld retries, %lld without an answer; %lld tokens read, %lld written\n",
             (long long)s.usage.answers, (long long)s.usage.retries, (long long)s.usage.lost,
             (long long)s.usage.prompt_tokens, (long long)s.usage.completion_tokens);
     if (s.last_failure[0])
         fprintf(stderr, "the last failure: %s\n", s.last_failure);
+}
+
+void ap__model_options_close(struct ap_llm *llm)
+{
+    if (llm == NULL)
+        return;
+    print_usage(llm);
+    llm->ops->free(llm);
 }
