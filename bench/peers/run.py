@@ -241,7 +241,7 @@ def compare(workload, name, pairs, settings, rows):
 def prepare():
     if not os.path.exists(os.path.join(MODEL, "model.safetensors")):
         subprocess.run([options.apprentice, "bench", "--write", options.work], check=True)
-    if "load" in workloads and not os.path.exists(MODEL_BF16):
+    if "load" in workloads and not os.path.exists(os.path.join(MODEL_BF16, "model.safetensors")):
         subprocess.run([options.apprentice, "model", "convert", MODEL, "--out", MODEL_BF16, "--dtype", "bf16"], check=True)
     if "rollout" in workloads and not os.path.exists(GGUF):
         subprocess.run([options.apprentice, "model", "convert", MODEL, "--out", GGUF], check=True)
