@@ -17,16 +17,20 @@ struct steps {
     double gflop;
 };
 
+static void begin_repeats(struct steps *s)
+{
+    ap__timed_clear(); /* of the reference and the warm-up */
+    ap__repeats_begin(&s->repeats);
+}
+
 static ap_status on_step(void *user, const struct ap_train_metrics *m, struct ap_err *err)
 {
     struct steps *s = user;
     (void)err;
     if (m->step > s->warm)
         ap__repeats_add(&s->repeats, m->seconds, s->gflop);
-    else if (m->step == s->warm) {
-        ap__timed_clear();
-        ap__repeats_begin(&s->repeats);
-    }
+    else if (m->step == s->warm)
+        begin_repeats(s);
     return AP_OK;
 }
 
@@ -99,8 +103,8 @@ static ap_status train(const struct ap_bench_options *o, struct ap_model *m, str
     if (config.batch_config.method == AP_METHOD_DPO)
         AP_TRY(ap__train_reference(m, AP_REFERENCE_BASE, w->example, w->n, config.batch_config.max_tokens, err));
     sum_references(w, out);
-    ap__timed_clear();
-    ap__repeats_begin(&steps.repeats);
+    if (o->warm == 0)
+        begin_repeats(&steps);
     AP_TRY(ap__train(m, &config, w->example, w->n, on_step, &steps, err));
     ap__repeats_end(&steps.repeats, out);
     out->rows = o->profile ? ap__timed_rows(out->row) : 0;

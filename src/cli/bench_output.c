@@ -11,7 +11,7 @@ static double mib(const struct ap_bench_result *r) { return r->memory / (1 << 20
 
 void ap__bench_print_head(void)
 {
-    printf("%-14s %9s %9s %9s %12s %8s %7s %9s %8s %8s %8s %9s\n", "workload", "seconds", "least", "most", "per second", "flat",
+    printf("%-14s %9s %9s %9s %12s %8s %7s %9s %8s %10s %9s %9s\n", "workload", "seconds", "least", "most", "per second", "flat",
            "tree", "GFLOP", "GFLOP/s", "of sgemm", "of peak", "memory");
 }
 
@@ -19,10 +19,10 @@ void ap__bench_print_row(const struct ap_bench_result *r)
 {
     printf("%-14s %9.3f %9.3f %9.3f %5.4g %-6s", r->name, r->seconds, r->least, r->most, rate(r), r->unit);
     if (r->gflop > 0)
-        printf(" %8.0f %7.0f %9.1f %8.1f %6.1f %% %6.1f %%", r->tokens_flat, r->tokens_tree, r->gflop, speed(r),
+        printf(" %8.0f %7.0f %9.1f %8.1f %8.1f %% %7.1f %%", r->tokens_flat, r->tokens_tree, r->gflop, speed(r),
                100.0 * r->of_sgemm, 100.0 * r->of_peak);
     else
-        printf(" %8s %7s %9s %8s %8s %8s", "-", "-", "-", "-", "-", "-");
+        printf(" %8s %7s %9s %8s %10s %9s", "-", "-", "-", "-", "-", "-");
     printf(" %5.0f MiB\n", mib(r));
     fflush(stdout);
 }
@@ -32,14 +32,14 @@ void ap__bench_print_profile(const struct ap_bench_result *r)
     double rest = r->total;
     if (r->rows == 0)
         return;
-    printf("  %-12s %-14s %7s %9s %7s %9s %8s\n", "operation", "matrix", "calls", "seconds", "share", "GFLOP/s", "of sgemm");
+    printf("  %-12s %-14s %7s %9s %7s %9s %10s\n", "operation", "matrix", "calls", "seconds", "share", "GFLOP/s", "of sgemm");
     for (int32_t i = 0; i < r->rows; i++) {
         const struct ap_timed_row *t = &r->row[i];
         double gflops = t->seconds > 0 ? t->gflop / t->seconds : 0;
         char matrix[32] = "-";
         if (t->O > 0)
             snprintf(matrix, sizeof matrix, "%d x %d", t->O, t->I);
-        printf("  %-12s %-14s %7lld %9.4f %5.1f %% %9.1f %6.1f %%\n", t->op, matrix, (long long)t->calls / r->repeats,
+        printf("  %-12s %-14s %7lld %9.4f %5.1f %% %9.1f %8.1f %%\n", t->op, matrix, (long long)t->calls / r->repeats,
                t->seconds / r->repeats, 100 * t->seconds / r->total, gflops, r->sgemm > 0 ? 100 * gflops / r->sgemm : 0);
         rest -= t->seconds;
     }

@@ -233,11 +233,11 @@ static ap_status run_jobs(struct jobs *jobs, struct ap_err *err)
         return ap__fail_errno(err, csv_path, "cannot open");
     if (csv != NULL)
         ap__bench_write_csv_head(csv);
-    if (!as_json)
-        print_machine();
     ap_status status = AP_OK;
     for (int i = 0; i < jobs->n && status == AP_OK; i++) {
         status = choose_model(jobs, &jobs->job[i], err);
+        if (status == AP_OK && i == 0 && !as_json)
+            print_machine();
         if (status == AP_OK)
             status = measure(&jobs->job[i], &result, err);
         if (status == AP_OK)

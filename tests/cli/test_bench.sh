@@ -29,6 +29,7 @@ expect_fail 2 "rejects a workload that nobody knows" "$AP" bench rolout
 expect_err 'unknown workload `rolout`; did you mean `rollout`?'
 expect_fail 1 "names a model that is not there" "$AP" bench rollout --model nowhere
 expect_err 'nowhere'
+expect_out_is ""
 expect_fail 1 "names a file that cannot be written" "$AP" bench load $once --csv /nowhere/b.csv
 expect_err '/nowhere/b.csv'
 finish
