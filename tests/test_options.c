@@ -24,7 +24,7 @@ static const struct ap_option options[] = {
     AP_OPTION_LIST("premise", "FORMULA", &opt.premises, "a premise"),
     AP_OPTION_GROUP("Sampling"),
     AP_OPTION_INT("k", 1, 64, &opt.k, "samples per problem"),
-    AP_OPTION_FLOAT("a-long-name-of-temperature", 0, INFINITY, &opt.temperature, "sampling temperature"),
+    AP_OPTION_FLOAT("a-long-name-of-temperature", 0, INFINITY, &opt.temperature, "sampling temperature (default: 0.7)"),
     AP_OPTION_FLAG("json", &opt.json, "print JSON"),
     AP_OPTION_END,
 };
@@ -149,7 +149,7 @@ static void the_help_is_the_table(void **state)
                         "Sampling\n"
                         "  --k N                     samples per problem [4]\n"
                         "  --a-long-name-of-temperature X\n"
-                        "                            sampling temperature [0.7]\n"
+                        "                            sampling temperature (default: 0.7)\n"
                         "  --json                    print JSON\n\n"
                         "Example\n  apprentice eval math-word\n");
     ap__buf_deinit(&text);
