@@ -8,6 +8,7 @@
 
 #include "base/data.h"
 #include "base/file.h"
+#include "base/library.h"
 #include "base/progress.h"
 #include "base/read_ahead.h"
 #include "base/text.h"
@@ -470,6 +471,34 @@ static void an_interrupt_is_a_status_and_not_a_death(void **state)
     signal(SIGTERM, SIG_DFL);
 }
 
+/* ---- libraries ---- */
+
+static void a_library_is_loaded_once_with_all_its_functions(void **state)
+{
+    static const char *const names[] = {"cos", "sqrt"}, *const wrong[] = {"cos", "no_such_function"};
+    struct {
+        double (*cosine)(double), (*root)(double);
+    } functions = {0};
+    (void)state;
+    struct ap_library library = {"libm.so.6", wrong, 2, &functions, PTHREAD_MUTEX_INITIALIZER, false};
+    assert_int_equal(ap__library_load(&library, &err), AP_E_IO);
+    assert_string_equal(err.place, "libm.so.6");
+    assert_string_equal(err.message, "the library has no function no_such_function");
+    library.names = names; /* it may be tried again */
+    assert_int_equal(ap__library_load(&library, &err), AP_OK);
+    assert_true(functions.cosine(0.0) == 1.0 && functions.root(9.0) == 3.0);
+    library.names = NULL; /* not looked at any more */
+    assert_int_equal(ap__library_load(&library, &err), AP_OK);
+}
+
+static void a_missing_library_is_named(void **state)
+{
+    (void)state;
+    struct ap_library library = {"libno-such.so.1", NULL, 0, NULL, PTHREAD_MUTEX_INITIALIZER, false};
+    assert_int_equal(ap__library_load(&library, &err), AP_E_IO);
+    assert_non_null(strstr(err.message, "libno-such.so.1"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -493,6 +522,8 @@ int main(void)
         cmocka_unit_test(bundled_files_are_found_below_the_data_folder),
         cmocka_unit_test(progress_shows_figures_on_stderr_and_nothing_when_quiet),
         cmocka_unit_test(an_interrupt_is_a_status_and_not_a_death),
+        cmocka_unit_test(a_library_is_loaded_once_with_all_its_functions),
+        cmocka_unit_test(a_missing_library_is_named),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -174,7 +174,7 @@ static ap_status translate(struct question *q, const struct ap_formula *const *p
     for (int32_t i = 0; i < q->n; i++)
         AP_TRY(ap__z3_formula(&q->theory, premises[i], &q->premises[i], err));
     AP_TRY(ap__z3_formula(&q->theory, goal, &q->goal, err));
-    q->not_goal = Z3_mk_not(q->prover->z3.context, q->goal);
+    q->not_goal = ap__libz3.mk_not(q->prover->z3.context, q->goal);
     return ap__z3_keep(&q->prover->z3, q->not_goal, err);
 }
 
@@ -211,26 +211,26 @@ static ap_status question_open(struct question *q, struct ap_prover *prover,
 static Z3_lbool check(struct question *q, Z3_ast last, struct ap_buf *model)
 {
     struct ap_z3 *z3 = &q->prover->z3;
-    Z3_solver solver = Z3_mk_simple_solver(z3->context);
+    Z3_solver solver = ap__libz3.mk_simple_solver(z3->context);
     if (solver == NULL) {
         q->gave_up = true;
         return Z3_L_UNDEF;
     }
-    Z3_solver_inc_ref(z3->context, solver);
-    Z3_solver_set_params(z3->context, solver, z3->params);
+    ap__libz3.solver_inc_ref(z3->context, solver);
+    ap__libz3.solver_set_params(z3->context, solver, z3->params);
     for (int32_t i = 0; i < q->n; i++)
-        Z3_solver_assert(z3->context, solver, q->premises[i]);
-    Z3_solver_assert(z3->context, solver, last);
-    Z3_lbool result = Z3_solver_check(z3->context, solver);
+        ap__libz3.solver_assert(z3->context, solver, q->premises[i]);
+    ap__libz3.solver_assert(z3->context, solver, last);
+    Z3_lbool result = ap__libz3.solver_check(z3->context, solver);
     q->prover->stats.solver_checks++;
     q->gave_up |= result == Z3_L_UNDEF;
     if (result == Z3_L_TRUE && model != NULL) {
-        Z3_model found = Z3_solver_get_model(z3->context, solver);
-        Z3_model_inc_ref(z3->context, found);
+        Z3_model found = ap__libz3.solver_get_model(z3->context, solver);
+        ap__libz3.model_inc_ref(z3->context, found);
         ap__z3_model_print(&q->theory, found, model);
-        Z3_model_dec_ref(z3->context, found);
+        ap__libz3.model_dec_ref(z3->context, found);
     }
-    Z3_solver_dec_ref(z3->context, solver);
+    ap__libz3.solver_dec_ref(z3->context, solver);
     return result;
 }
 

@@ -33,7 +33,7 @@ static Z3_ast value_of(struct situation *s, Z3_ast term)
 {
     Z3_ast value = NULL;
     struct ap_err ignored;
-    if (!Z3_model_eval(s->theory->z3->context, s->model, term, true, &value))
+    if (!ap__libz3.model_eval(s->theory->z3->context, s->model, term, true, &value))
         return NULL;
     return ap__z3_keep(s->theory->z3, value, &ignored) == AP_OK ? value : NULL;
 }
@@ -41,7 +41,7 @@ static Z3_ast value_of(struct situation *s, Z3_ast term)
 static struct individual *find(struct situation *s, Z3_ast value)
 {
     for (int32_t i = 0; i < s->n; i++) {
-        if (Z3_is_eq_ast(s->theory->z3->context, s->individuals[i].ast, value))
+        if (ap__libz3.is_eq_ast(s->theory->z3->context, s->individuals[i].ast, value))
             return &s->individuals[i];
     }
     return NULL;
@@ -65,10 +65,10 @@ static void name_individuals(struct situation *s)
         const struct ap_symbol *symbol = &signature->symbols[i];
         if (symbol->predicate || symbol->arity > 0)
             continue;
-        Z3_ast term = Z3_mk_app(c, s->theory->decls[i], 0, NULL);
-        Z3_inc_ref(c, term);
+        Z3_ast term = ap__libz3.mk_app(c, s->theory->decls[i], 0, NULL);
+        ap__libz3.inc_ref(c, term);
         Z3_ast value = value_of(s, term);
-        Z3_dec_ref(c, term);
+        ap__libz3.dec_ref(c, term);
         struct individual *known = value != NULL ? find(s, value) : NULL;
         if (known != NULL) {
             begin_fact(s);
@@ -82,23 +82,23 @@ static void name_individuals(struct situation *s)
 static void name_others(struct situation *s)
 {
     Z3_context c = s->theory->z3->context;
-    if (Z3_model_get_num_sorts(c, s->model) == 0)
+    if (ap__libz3.model_get_num_sorts(c, s->model) == 0)
         return;
-    Z3_ast_vector universe = Z3_model_get_sort_universe(c, s->model, s->theory->z3->thing);
+    Z3_ast_vector universe = ap__libz3.model_get_sort_universe(c, s->model, s->theory->z3->thing);
     if (universe == NULL)
         return;
-    Z3_ast_vector_inc_ref(c, universe);
+    ap__libz3.ast_vector_inc_ref(c, universe);
     int32_t others = 0;
-    for (unsigned i = 0; i < Z3_ast_vector_size(c, universe); i++) {
+    for (unsigned i = 0; i < ap__libz3.ast_vector_size(c, universe); i++) {
         char name[16];
         struct ap_err ignored;
-        Z3_ast value = Z3_ast_vector_get(c, universe, i);
+        Z3_ast value = ap__libz3.ast_vector_get(c, universe, i);
         if (find(s, value) != NULL || ap__z3_keep(s->theory->z3, value, &ignored) != AP_OK)
             continue;
         snprintf(name, sizeof name, "e%d", ++others);
         add_individual(s, value, name);
     }
-    Z3_ast_vector_dec_ref(c, universe);
+    ap__libz3.ast_vector_dec_ref(c, universe);
 }
 
 /* Print symbol(individuals[at[0]], ...) when it is true. */
@@ -109,11 +109,11 @@ static void try_fact(struct situation *s, size_t symbol, const int32_t *at)
     int32_t arity = s->theory->signature->symbols[symbol].arity;
     for (int32_t i = 0; i < arity; i++)
         args[i] = s->individuals[at[i]].ast;
-    Z3_ast fact = Z3_mk_app(c, s->theory->decls[symbol], (unsigned)arity, args);
-    Z3_inc_ref(c, fact);
+    Z3_ast fact = ap__libz3.mk_app(c, s->theory->decls[symbol], (unsigned)arity, args);
+    ap__libz3.inc_ref(c, fact);
     Z3_ast value = value_of(s, fact);
-    Z3_dec_ref(c, fact);
-    if (value == NULL || Z3_get_bool_value(c, value) != Z3_L_TRUE)
+    ap__libz3.dec_ref(c, fact);
+    if (value == NULL || ap__libz3.get_bool_value(c, value) != Z3_L_TRUE)
         return;
     begin_fact(s);
     ap__buf_puts(s->out, s->theory->signature->symbols[symbol].name);

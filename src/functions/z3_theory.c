@@ -7,7 +7,6 @@
  * Z3 reports failures (out of memory, interrupted) by NULL results; the error
  * handler does nothing, so that Z3 neither prints nor exits. */
 #include "functions/z3_theory.h"
-#include <pthread.h>
 #include <string.h>
 
 static void ignore_error(Z3_context context, Z3_error_code code)
@@ -16,38 +15,31 @@ static void ignore_error(Z3_context context, Z3_error_code code)
     (void)code; /* the NULL result that follows is what counts */
 }
 
-/* Ceiling for all provers of the process together. */
-static void set_memory_ceiling(void)
-{
-    Z3_global_param_set("memory_max_size", "2000"); /* MB */
-}
-
 void ap__z3_set_limit(struct ap_z3 *z3, uint32_t units)
 {
     Z3_context c = z3->context;
-    Z3_params_set_uint(c, z3->params, Z3_mk_string_symbol(c, "rlimit"), units);
+    ap__libz3.params_set_uint(c, z3->params, ap__libz3.mk_string_symbol(c, "rlimit"), units);
 }
 
 ap_status ap__z3_open(struct ap_z3 *z3, struct ap_err *err)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     memset(z3, 0, sizeof *z3);
-    pthread_once(&once, set_memory_ceiling);
-    Z3_config config = Z3_mk_config();
-    z3->context = Z3_mk_context_rc(config);
-    Z3_del_config(config);
+    AP_TRY(ap__libz3_load(err));
+    Z3_config config = ap__libz3.mk_config();
+    z3->context = ap__libz3.mk_context_rc(config);
+    ap__libz3.del_config(config);
     if (z3->context == NULL)
         return ap__fail(err, AP_E_MEMORY, "Z3", "the prover could not be started");
     Z3_context c = z3->context;
-    Z3_set_error_handler(c, ignore_error);
-    z3->thing = Z3_mk_uninterpreted_sort(c, Z3_mk_int_symbol(c, 0));
-    Z3_inc_ref(c, Z3_sort_to_ast(c, z3->thing));
-    z3->boolean = Z3_mk_bool_sort(c);
-    Z3_inc_ref(c, Z3_sort_to_ast(c, z3->boolean));
-    z3->params = Z3_mk_params(c);
-    Z3_params_inc_ref(c, z3->params);
+    ap__libz3.set_error_handler(c, ignore_error);
+    z3->thing = ap__libz3.mk_uninterpreted_sort(c, ap__libz3.mk_int_symbol(c, 0));
+    ap__libz3.inc_ref(c, ap__libz3.sort_to_ast(c, z3->thing));
+    z3->boolean = ap__libz3.mk_bool_sort(c);
+    ap__libz3.inc_ref(c, ap__libz3.sort_to_ast(c, z3->boolean));
+    z3->params = ap__libz3.mk_params(c);
+    ap__libz3.params_inc_ref(c, z3->params);
     /* Ctrl-C belongs to the program, not to Z3. */
-    Z3_params_set_bool(c, z3->params, Z3_mk_string_symbol(c, "ctrl_c"), false);
+    ap__libz3.params_set_bool(c, z3->params, ap__libz3.mk_string_symbol(c, "ctrl_c"), false);
     return AP_OK;
 }
 
@@ -58,10 +50,10 @@ void ap__z3_close(struct ap_z3 *z3)
         return;
     ap__z3_release_kept(z3);
     ap__free(z3->kept);
-    Z3_params_dec_ref(c, z3->params);
-    Z3_dec_ref(c, Z3_sort_to_ast(c, z3->boolean));
-    Z3_dec_ref(c, Z3_sort_to_ast(c, z3->thing));
-    Z3_del_context(c);
+    ap__libz3.params_dec_ref(c, z3->params);
+    ap__libz3.dec_ref(c, ap__libz3.sort_to_ast(c, z3->boolean));
+    ap__libz3.dec_ref(c, ap__libz3.sort_to_ast(c, z3->thing));
+    ap__libz3.del_context(c);
     memset(z3, 0, sizeof *z3);
 }
 
@@ -69,20 +61,20 @@ ap_status ap__z3_keep(struct ap_z3 *z3, Z3_ast ast, struct ap_err *err)
 {
     if (ast == NULL)
         return ap__fail(err, AP_E_LIMIT, "Z3", "%s",
-                        Z3_get_error_msg(z3->context, Z3_get_error_code(z3->context)));
-    Z3_inc_ref(z3->context, ast);
+                        ap__libz3.get_error_msg(z3->context, ap__libz3.get_error_code(z3->context)));
+    ap__libz3.inc_ref(z3->context, ast);
     ap_status status = ap__grow((void **)&z3->kept, &z3->cap_kept, z3->n_kept + 1, sizeof *z3->kept, err);
     if (status == AP_OK)
         z3->kept[z3->n_kept++] = ast;
     else
-        Z3_dec_ref(z3->context, ast);
+        ap__libz3.dec_ref(z3->context, ast);
     return status;
 }
 
 void ap__z3_release_kept(struct ap_z3 *z3)
 {
     while (z3->n_kept > 0)
-        Z3_dec_ref(z3->context, z3->kept[--z3->n_kept]);
+        ap__libz3.dec_ref(z3->context, z3->kept[--z3->n_kept]);
 }
 
 /* ---- symbols ---- */
@@ -97,10 +89,10 @@ ap_status ap__z3_declare(struct ap_z3 *z3, const struct ap_signature *signature,
         domain[i] = z3->thing;
     for (size_t i = 0; i < signature->n; i++) {
         const struct ap_symbol *symbol = &signature->symbols[i];
-        Z3_func_decl decl =
-            Z3_mk_func_decl(z3->context, Z3_mk_int_symbol(z3->context, (int)i + 1), (unsigned)symbol->arity, domain,
-                            symbol->predicate ? z3->boolean : z3->thing);
-        AP_TRY(ap__z3_keep(z3, Z3_func_decl_to_ast(z3->context, decl), err));
+        Z3_func_decl decl = ap__libz3.mk_func_decl(z3->context, ap__libz3.mk_int_symbol(z3->context, (int)i + 1),
+                                                   (unsigned)symbol->arity, domain,
+                                                   symbol->predicate ? z3->boolean : z3->thing);
+        AP_TRY(ap__z3_keep(z3, ap__libz3.func_decl_to_ast(z3->context, decl), err));
         out->decls[i] = decl;
     }
     return AP_OK;
@@ -132,7 +124,7 @@ static ap_status make_terms(struct ap_z3_theory *t, const struct ap_term *terms,
         }
         AP_TRY(make_terms(t, terms[i].args, terms[i].n_args, scope, args, err));
         Z3_func_decl decl = t->decls[ap__signature_find(t->signature, terms[i].name, false)];
-        out[i] = Z3_mk_app(t->z3->context, decl, (unsigned)terms[i].n_args, args);
+        out[i] = ap__libz3.mk_app(t->z3->context, decl, (unsigned)terms[i].n_args, args);
         AP_TRY(ap__z3_keep(t->z3, out[i], err));
     }
     return AP_OK;
@@ -144,10 +136,10 @@ static ap_status make_atom(struct ap_z3_theory *t, const struct ap_formula *f, c
     Z3_ast args[AP_FORMULA_MAX_ARGS];
     AP_TRY(make_terms(t, f->args, f->n_args, scope, args, err));
     if (f->kind == AP_FORMULA_EQUAL)
-        *out = Z3_mk_eq(t->z3->context, args[0], args[1]);
+        *out = ap__libz3.mk_eq(t->z3->context, args[0], args[1]);
     else
-        *out = Z3_mk_app(t->z3->context, t->decls[ap__signature_find(t->signature, f->name, true)],
-                         (unsigned)f->n_args, args);
+        *out = ap__libz3.mk_app(t->z3->context, t->decls[ap__signature_find(t->signature, f->name, true)],
+                                (unsigned)f->n_args, args);
     return ap__z3_keep(t->z3, *out, err);
 }
 
@@ -158,13 +150,13 @@ static ap_status make_quantified(struct ap_z3_theory *t, const struct ap_formula
     int number = (int)t->signature->n + 1; /* past the symbols' */
     for (const struct scope *s = scope; s != NULL; s = s->outer)
         number++;
-    struct scope inner = {f->name, Z3_mk_const(c, Z3_mk_int_symbol(c, number), t->z3->thing), scope};
+    struct scope inner = {f->name, ap__libz3.mk_const(c, ap__libz3.mk_int_symbol(c, number), t->z3->thing), scope};
     Z3_ast body;
     AP_TRY(ap__z3_keep(t->z3, inner.constant, err));
     AP_TRY(make(t, f->left, &inner, &body, err));
-    Z3_app bound = Z3_to_app(c, inner.constant);
-    *out = f->kind == AP_FORMULA_FORALL ? Z3_mk_forall_const(c, 0, 1, &bound, 0, NULL, body)
-                                        : Z3_mk_exists_const(c, 0, 1, &bound, 0, NULL, body);
+    Z3_app bound = ap__libz3.to_app(c, inner.constant);
+    *out = f->kind == AP_FORMULA_FORALL ? ap__libz3.mk_forall_const(c, 0, 1, &bound, 0, NULL, body)
+                                        : ap__libz3.mk_exists_const(c, 0, 1, &bound, 0, NULL, body);
     return ap__z3_keep(t->z3, *out, err);
 }
 
@@ -173,15 +165,15 @@ static Z3_ast connect(Z3_context c, enum ap_formula_kind kind, Z3_ast left, Z3_a
     Z3_ast both[2] = {left, right};
     switch (kind) {
     case AP_FORMULA_AND:
-        return Z3_mk_and(c, 2, both);
+        return ap__libz3.mk_and(c, 2, both);
     case AP_FORMULA_OR:
-        return Z3_mk_or(c, 2, both);
+        return ap__libz3.mk_or(c, 2, both);
     case AP_FORMULA_XOR:
-        return Z3_mk_xor(c, left, right);
+        return ap__libz3.mk_xor(c, left, right);
     case AP_FORMULA_IMPLIES:
-        return Z3_mk_implies(c, left, right);
+        return ap__libz3.mk_implies(c, left, right);
     default:
-        return Z3_mk_iff(c, left, right);
+        return ap__libz3.mk_iff(c, left, right);
     }
 }
 
@@ -198,7 +190,7 @@ static ap_status make(struct ap_z3_theory *t, const struct ap_formula *f, const 
         return make_quantified(t, f, scope, out, err);
     case AP_FORMULA_NOT:
         AP_TRY(make(t, f->left, scope, &left, err));
-        *out = Z3_mk_not(t->z3->context, left);
+        *out = ap__libz3.mk_not(t->z3->context, left);
         break;
     default:
         AP_TRY(make(t, f->left, scope, &left, err));

@@ -7,7 +7,7 @@
 #define AP_Z3_THEORY_H
 
 #include "functions/formula.h"
-#include <z3.h>
+#include "functions/libz3.h"
 
 struct ap_z3 {
     Z3_context context;

@@ -7,8 +7,8 @@
 #include "llm/pace.h"
 
 #include "base/text.h"
+#include "outside/libcurl.h"
 
-#include <curl/curl.h>
 #include <math.h>
 #include <string.h>
 
@@ -63,7 +63,7 @@ double ap__retry_after(const char *value, time_t now)
 {
     double seconds;
     if (!ap__parse_f64(value, &seconds)) {
-        time_t when = curl_getdate(value, NULL);
+        time_t when = ap__libcurl_load(NULL) == AP_OK ? ap__libcurl.getdate(value, NULL) : (time_t)-1;
         if (when == (time_t)-1)
             return -1;
         seconds = difftime(when, now);

@@ -333,7 +333,8 @@ static void remote_free(struct ap_llm *llm)
     ap__http_sockets_close(&r->sockets);
     for (struct curl_slist *h = r->headers; h; h = h->next)
         explicit_bzero(h->data, strlen(h->data));
-    curl_slist_free_all(r->headers);
+    if (r->headers) /* or libcurl may not be loaded */
+        ap__libcurl.slist_free_all(r->headers);
     if (r->key)
         explicit_bzero(r->key, strlen(r->key));
     ap__journal_free(r->journal);

@@ -91,7 +91,7 @@ static bool add_header(struct ap_remote *r, const char *name, const char *betwee
     struct ap_buf line;
     ap__buf_init(&line, 0);
     ap__buf_printf(&line, "%s%s%s", name, between, value);
-    struct curl_slist *longer = line.failed ? NULL : curl_slist_append(r->headers, ap__buf_cstr(&line));
+    struct curl_slist *longer = line.failed ? NULL : ap__libcurl.slist_append(r->headers, ap__buf_cstr(&line));
     if (line.data)
         explicit_bzero(line.data, line.len);
     ap__buf_deinit(&line);
@@ -121,12 +121,12 @@ ap_status ap__remote_address(struct ap_remote *r, const struct ap_remote_options
     if (o->key_header && strpbrk(o->key_header, ": \t\r\n"))
         return ap__fail(err, AP_E_ARG, NULL, "`key_header` is a header's name, such as api-key");
     AP_TRY(read_key(o, &r->key, err));
+    AP_TRY(ap__http_sockets_open(&r->sockets, err));
     AP_TRY(add_headers(r, o, err));
     r->url = endpoint_of(o->url);
     AP_TRY(r->url ? AP_OK : ap__fail(err, AP_E_MEMORY, NULL, "no memory for a URL"));
-    AP_TRY(ap__http_sockets_open(&r->sockets, err));
-    curl_multi_setopt(r->sockets.multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)r->max_in_flight);
-    curl_multi_setopt(r->sockets.multi, CURLMOPT_MAXCONNECTS, (long)r->max_in_flight);
+    ap__libcurl.multi_setopt(r->sockets.multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)r->max_in_flight);
+    ap__libcurl.multi_setopt(r->sockets.multi, CURLMOPT_MAXCONNECTS, (long)r->max_in_flight);
     return AP_OK;
 }
 
@@ -170,23 +170,23 @@ static bool set_up(struct ap_ask *ask)
 {
     const struct ap_remote *r = ask->remote;
     CURL *e = ask->easy;
-    return curl_easy_setopt(e, CURLOPT_URL, r->url) == CURLE_OK &&
-           curl_easy_setopt(e, CURLOPT_HTTPHEADER, r->headers) == CURLE_OK &&
-           curl_easy_setopt(e, CURLOPT_PRIVATE, ask) == CURLE_OK &&
-           curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
-           curl_easy_setopt(e, CURLOPT_WRITEDATA, ask) == CURLE_OK &&
-           curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
-           curl_easy_setopt(e, CURLOPT_HEADERDATA, ask) == CURLE_OK &&
-           curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-           curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
-           curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-           curl_easy_setopt(e, CURLOPT_PIPEWAIT, (long)ap__starts_with(r->url, "https")) == CURLE_OK &&
-           curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)(r->connect_timeout * 1000)) == CURLE_OK &&
-           curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)(r->timeout * 1000)) == CURLE_OK &&
-           curl_easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L) == CURLE_OK &&
-           curl_easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long)(r->idle_timeout + 0.999)) == CURLE_OK &&
-           curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(ask->body)) == CURLE_OK &&
-           curl_easy_setopt(e, CURLOPT_POSTFIELDS, ask->body) == CURLE_OK;
+    return ap__libcurl.easy_setopt(e, CURLOPT_URL, r->url) == CURLE_OK &&
+           ap__libcurl.easy_setopt(e, CURLOPT_HTTPHEADER, r->headers) == CURLE_OK &&
+           ap__libcurl.easy_setopt(e, CURLOPT_PRIVATE, ask) == CURLE_OK &&
+           ap__libcurl.easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
+           ap__libcurl.easy_setopt(e, CURLOPT_WRITEDATA, ask) == CURLE_OK &&
+           ap__libcurl.easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
+           ap__libcurl.easy_setopt(e, CURLOPT_HEADERDATA, ask) == CURLE_OK &&
+           ap__libcurl.easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+           ap__libcurl.easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
+           ap__libcurl.easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+           ap__libcurl.easy_setopt(e, CURLOPT_PIPEWAIT, (long)ap__starts_with(r->url, "https")) == CURLE_OK &&
+           ap__libcurl.easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)(r->connect_timeout * 1000)) == CURLE_OK &&
+           ap__libcurl.easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)(r->timeout * 1000)) == CURLE_OK &&
+           ap__libcurl.easy_setopt(e, CURLOPT_LOW_SPEED_LIMIT, 1L) == CURLE_OK &&
+           ap__libcurl.easy_setopt(e, CURLOPT_LOW_SPEED_TIME, (long)(r->idle_timeout + 0.999)) == CURLE_OK &&
+           ap__libcurl.easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(ask->body)) == CURLE_OK &&
+           ap__libcurl.easy_setopt(e, CURLOPT_POSTFIELDS, ask->body) == CURLE_OK;
 }
 
 ap_status ap__ask_send(struct ap_ask *ask, struct ap_err *err)
@@ -194,14 +194,14 @@ ap_status ap__ask_send(struct ap_ask *ask, struct ap_err *err)
     ap__buf_deinit(&ask->reply.body);
     ask->reply = (struct ap_reply){.retry_after = -1};
     ap__buf_init(&ask->reply.body, AP_REPLY_MAX_BODY);
-    ask->easy = curl_easy_init();
-    if (ask->easy && set_up(ask) && curl_multi_add_handle(ask->remote->sockets.multi, ask->easy) == CURLM_OK) {
+    ask->easy = ap__libcurl.easy_init();
+    if (ask->easy && set_up(ask) && ap__libcurl.multi_add_handle(ask->remote->sockets.multi, ask->easy) == CURLM_OK) {
         ask->state = AP_ASK_FLYING;
         ask->remote->in_flight++;
         return AP_OK;
     }
     if (ask->easy)
-        curl_easy_cleanup(ask->easy);
+        ap__libcurl.easy_cleanup(ask->easy);
     ask->easy = NULL;
     return ap__fail(err, AP_E_MEMORY, ask->remote->url, "no memory for a request");
 }
@@ -210,8 +210,8 @@ void ap__ask_end(struct ap_ask *ask)
 {
     if (!ask->easy)
         return;
-    (void)curl_multi_remove_handle(ask->remote->sockets.multi, ask->easy);
-    curl_easy_cleanup(ask->easy);
+    (void)ap__libcurl.multi_remove_handle(ask->remote->sockets.multi, ask->easy);
+    ap__libcurl.easy_cleanup(ask->easy);
     ask->easy = NULL;
     ask->remote->in_flight--;
 }
@@ -220,15 +220,15 @@ struct ap_ask *ap__ask_next_over(struct ap_remote *r)
 {
     CURLMsg *message;
     int left;
-    while ((message = curl_multi_info_read(r->sockets.multi, &left)) != NULL) {
+    while ((message = ap__libcurl.multi_info_read(r->sockets.multi, &left)) != NULL) {
         char *private = NULL;
         CURLcode result = message->data.result;
         if (message->msg != CURLMSG_DONE)
             continue;
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
+        ap__libcurl.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
         struct ap_ask *ask = (struct ap_ask *)(void *)private;
         ask->reply.result = result;
-        curl_easy_getinfo(ask->easy, CURLINFO_RESPONSE_CODE, &ask->reply.status);
+        ap__libcurl.easy_getinfo(ask->easy, CURLINFO_RESPONSE_CODE, &ask->reply.status);
         ap__ask_end(ask);
         return ask;
     }

@@ -46,7 +46,7 @@ static enum ap_fate judge_failure(const struct ap_reply *reply, char *why)
         snprintf(why, AP_REPLY_WHY, "the server's answer is too large");
         return AP_FATE_LOST;
     }
-    snprintf(why, AP_REPLY_WHY, "%s", curl_easy_strerror(reply->result));
+    snprintf(why, AP_REPLY_WHY, "%s", ap__libcurl.easy_strerror(reply->result));
     switch (reply->result) {
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:

@@ -4,15 +4,7 @@
 #include "outside/http_sockets.h"
 #include "base/progress.h"
 
-#include <pthread.h>
 #include <string.h>
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static void init_curl(void)
-{
-    (void)curl_global_init(CURL_GLOBAL_DEFAULT);
-}
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *per_socket)
 {
@@ -48,22 +40,23 @@ static int on_timer(CURLM *multi, long milliseconds, void *user)
 
 ap_status ap__http_sockets_open(struct ap_http_sockets *s, struct ap_err *err)
 {
-    pthread_once(&once, init_curl);
-    *s = (struct ap_http_sockets){.multi = curl_multi_init(), .timer = -1};
+    *s = (struct ap_http_sockets){.timer = -1};
+    AP_TRY(ap__libcurl_load(err));
+    s->multi = ap__libcurl.multi_init();
     if (!s->multi)
         return ap__fail(err, AP_E_MEMORY, NULL, "no memory for HTTP");
-    curl_multi_setopt(s->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    curl_multi_setopt(s->multi, CURLMOPT_SOCKETDATA, s);
-    curl_multi_setopt(s->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-    curl_multi_setopt(s->multi, CURLMOPT_TIMERDATA, s);
-    curl_multi_setopt(s->multi, CURLMOPT_MAX_HOST_CONNECTIONS, 64L);
+    ap__libcurl.multi_setopt(s->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    ap__libcurl.multi_setopt(s->multi, CURLMOPT_SOCKETDATA, s);
+    ap__libcurl.multi_setopt(s->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    ap__libcurl.multi_setopt(s->multi, CURLMOPT_TIMERDATA, s);
+    ap__libcurl.multi_setopt(s->multi, CURLMOPT_MAX_HOST_CONNECTIONS, 64L);
     return AP_OK;
 }
 
 void ap__http_sockets_close(struct ap_http_sockets *s)
 {
     if (s->multi)
-        curl_multi_cleanup(s->multi);
+        ap__libcurl.multi_cleanup(s->multi);
     ap__free(s->fd);
     *s = (struct ap_http_sockets){.timer = -1};
 }
@@ -81,11 +74,11 @@ void ap__http_sockets_pump(struct ap_http_sockets *s)
                        (ready[i].revents & POLLOUT ? CURL_CSELECT_OUT : 0) |
                        (ready[i].revents & (POLLERR | POLLHUP | POLLNVAL) ? CURL_CSELECT_ERR : 0);
             if (what != 0)
-                (void)curl_multi_socket_action(s->multi, ready[i].fd, what, &running);
+                (void)ap__libcurl.multi_socket_action(s->multi, ready[i].fd, what, &running);
         }
     if (s->timer >= 0 && ap__now() >= s->timer) {
         s->timer = -1;
-        (void)curl_multi_socket_action(s->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+        (void)ap__libcurl.multi_socket_action(s->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     }
 }
 

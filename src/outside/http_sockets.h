@@ -5,7 +5,7 @@
 #define AP_HTTP_SOCKETS_H
 
 #include "base/waiter.h"
-#include <curl/curl.h>
+#include "outside/libcurl.h"
 
 struct ap_http_sockets {
     CURLM *multi; /* NULL = closed */

@@ -62,10 +62,10 @@ struct http_link {
 static void transfer_free(struct transfer *t)
 {
     if (t->easy) {
-        (void)curl_multi_remove_handle(t->link->sockets.multi, t->easy);
-        curl_easy_cleanup(t->easy);
+        (void)ap__libcurl.multi_remove_handle(t->link->sockets.multi, t->easy);
+        ap__libcurl.easy_cleanup(t->easy);
     }
-    curl_slist_free_all(t->headers);
+    ap__libcurl.slist_free_all(t->headers);
     ap__buf_deinit(&t->body);
     ap__sse_deinit(&t->sse);
     ap__free(t->sent);
@@ -104,7 +104,7 @@ static size_t on_body(char *data, size_t one, size_t len, void *user)
     struct transfer *t = user;
     long status = 0;
     (void)one;
-    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    ap__libcurl.easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     t->stream_bytes += len;
     if (t->stream_bytes > MAX_STREAM)
         return 0;
@@ -159,7 +159,7 @@ static bool add_header(struct transfer *t, const char *fmt, ...)
     va_start(ap, fmt);
     (void)ap__buf_vprintf(&line, fmt, ap);
     va_end(ap);
-    struct curl_slist *longer = line.failed ? NULL : curl_slist_append(t->headers, ap__buf_cstr(&line));
+    struct curl_slist *longer = line.failed ? NULL : ap__libcurl.slist_append(t->headers, ap__buf_cstr(&line));
     ap__buf_deinit(&line);
     if (longer)
         t->headers = longer;
@@ -186,27 +186,28 @@ static bool add_headers(struct transfer *t)
 static bool set_up(struct transfer *t)
 {
     struct http_link *l = t->link;
-    t->easy = curl_easy_init();
+    t->easy = ap__libcurl.easy_init();
     if (!t->easy || !add_headers(t))
         return false;
-    bool fine = curl_easy_setopt(t->easy, CURLOPT_URL, l->url) == CURLE_OK &&
-                curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers) == CURLE_OK &&
-                curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t) == CURLE_OK &&
-                curl_easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
-                curl_easy_setopt(t->easy, CURLOPT_WRITEDATA, t) == CURLE_OK &&
-                curl_easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
-                curl_easy_setopt(t->easy, CURLOPT_HEADERDATA, t) == CURLE_OK &&
-                curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-                curl_easy_setopt(t->easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
-                curl_easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT, 10L) == CURLE_OK &&
-                curl_easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
+    bool fine = ap__libcurl.easy_setopt(t->easy, CURLOPT_URL, l->url) == CURLE_OK &&
+                ap__libcurl.easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers) == CURLE_OK &&
+                ap__libcurl.easy_setopt(t->easy, CURLOPT_PRIVATE, t) == CURLE_OK &&
+                ap__libcurl.easy_setopt(t->easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
+                ap__libcurl.easy_setopt(t->easy, CURLOPT_WRITEDATA, t) == CURLE_OK &&
+                ap__libcurl.easy_setopt(t->easy, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
+                ap__libcurl.easy_setopt(t->easy, CURLOPT_HEADERDATA, t) == CURLE_OK &&
+                ap__libcurl.easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+                ap__libcurl.easy_setopt(t->easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK &&
+                ap__libcurl.easy_setopt(t->easy, CURLOPT_CONNECTTIMEOUT, 10L) == CURLE_OK &&
+                ap__libcurl.easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
     if (t->sent)
-        fine = fine && curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(t->sent)) == CURLE_OK &&
-               curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, t->sent) == CURLE_OK;
+        fine = fine &&
+               ap__libcurl.easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(t->sent)) == CURLE_OK &&
+               ap__libcurl.easy_setopt(t->easy, CURLOPT_POSTFIELDS, t->sent) == CURLE_OK;
     if (t->goodbye)
-        fine = fine && curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, "DELETE") == CURLE_OK &&
-               curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, GOODBYE_MS) == CURLE_OK;
-    return fine && curl_multi_add_handle(l->sockets.multi, t->easy) == CURLM_OK;
+        fine = fine && ap__libcurl.easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, "DELETE") == CURLE_OK &&
+               ap__libcurl.easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, GOODBYE_MS) == CURLE_OK;
+    return fine && ap__libcurl.multi_add_handle(l->sockets.multi, t->easy) == CURLM_OK;
 }
 
 static struct transfer *transfer_new(struct http_link *l, int64_t id, char *sent)
@@ -251,9 +252,9 @@ static void resume(struct transfer *t)
         fail_request(t, "the stream ended before the answer");
         return;
     }
-    (void)curl_multi_remove_handle(l->sockets.multi, t->easy);
-    curl_easy_cleanup(t->easy);
-    curl_slist_free_all(t->headers);
+    (void)ap__libcurl.multi_remove_handle(l->sockets.multi, t->easy);
+    ap__libcurl.easy_cleanup(t->easy);
+    ap__libcurl.slist_free_all(t->headers);
     t->easy = NULL;
     t->headers = NULL;
     ap__free(t->sent);
@@ -284,13 +285,13 @@ static void on_end(struct transfer *t, CURLcode result)
 {
     struct http_link *l = t->link;
     long status = 0;
-    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    ap__libcurl.easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     bool pending = t->id != 0 && l->events->pending(l->events->user, t->id);
     bool cut = result != CURLE_OK && status == 200 && t->stream && t->sse.last_id[0] && result != CURLE_WRITE_ERROR;
     if (result == CURLE_WRITE_ERROR) {
         fail_request(t, "the server's answer is too large");
     } else if (result != CURLE_OK && !cut) {
-        fail_request(t, "the connection failed: %s", curl_easy_strerror(result));
+        fail_request(t, "the connection failed: %s", ap__libcurl.easy_strerror(result));
     } else if (t->stream && status == 200) {
         if (pending)
             resume(t);
@@ -358,11 +359,11 @@ static ap_status http_pump(struct ap_mcp_link *link, const struct ap_mcp_events 
         if (!t->easy && !t->dead && ap__now() >= t->not_before && !set_up(t))
             l->status = ap__fail(err, AP_E_MEMORY, NULL, "no memory for a request");
     ap__http_sockets_pump(&l->sockets);
-    while (l->status == AP_OK && (message = curl_multi_info_read(l->sockets.multi, &left)) != NULL) {
+    while (l->status == AP_OK && (message = ap__libcurl.multi_info_read(l->sockets.multi, &left)) != NULL) {
         char *private = NULL;
         CURLcode result = message->data.result;
         bool done = message->msg == CURLMSG_DONE;
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
+        ap__libcurl.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
         if (done && private && !((struct transfer *)(void *)private)->dead)
             on_end((struct transfer *)(void *)private, result);
     }

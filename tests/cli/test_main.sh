@@ -33,6 +33,19 @@ mkfifo "$TMP/pipe"
 expect_fail 1 "reports a reader that went away" bash -c 'exec 3<>"$1" 4>"$1" 3>&-; "$0" --version >&4' "$AP" "$TMP/pipe"
 expect_err "cannot write the output: Broken pipe"
 
+# libcurl and Z3 are large, and loaded by what needs them.
+mkdir "$TMP/broken"
+for library in libcurl libz3; do
+    : >"$TMP/broken/$library.so.4"
+done
+expect_ok "starts without libcurl and Z3" env LD_LIBRARY_PATH="$TMP/broken" "$AP" --version
+expect_fail 1 "needs Z3 to prove" env LD_LIBRARY_PATH="$TMP/broken" "$AP" prove --goal A --premise A
+expect_err "a library that this needs cannot be loaded: "
+expect_err "libz3.so"
+expect_fail 1 "needs libcurl to ask a server" env LD_LIBRARY_PATH="$TMP/broken" "$AP" solve math-word --problem 1 \
+    --url http://127.0.0.1:1/v1 --remote-model none
+expect_err "libcurl.so"
+
 # Every command in the overview has a help with usage, and rejects an option that nobody knows.
 for name in $("$AP" help | sed -n '/^Commands/,/^$/s/^  \([a-z]*\) .*/\1/p' | grep -v '^help$'); do
     expect_ok "$name has a help" "$AP" "$name" --help
