@@ -25,7 +25,7 @@ if(NOT AP_OPENBLAS OR NOT AP_OPENBLAS_INCLUDE)
     "  -DAP_OPENBLAS=/path/libopenblas.so -DAP_OPENBLAS_INCLUDE=/path/of/cblas.h's/folder")
 endif()
 
-# Z3 and libcurl are loaded when first needed (src/base/library.h), by the name that linking would have noted.
+# Large libraries are loaded when first needed (src/base/library.h), by the name that linking would have noted.
 function(ap_soname out library)
   execute_process(COMMAND ${CMAKE_OBJDUMP} -p ${library} OUTPUT_VARIABLE text ERROR_QUIET)
   if(NOT text MATCHES "SONAME +([^ \n]+)")
@@ -33,6 +33,9 @@ function(ap_soname out library)
   endif()
   set(${out} ${CMAKE_MATCH_1} PARENT_SCOPE)
 endfunction()
+ap_soname(AP_LIBOPENBLAS_FILE ${AP_OPENBLAS})
+get_filename_component(AP_OPENBLAS_DIR ${AP_OPENBLAS} DIRECTORY)
+set(AP_LIBOPENBLAS_FILE ${AP_OPENBLAS_DIR}/${AP_LIBOPENBLAS_FILE}) # whatever `update-alternatives` points to
 ap_soname(AP_LIBZ3_FILE ${AP_Z3_LINK_LIBRARIES})
 ap_soname(AP_LIBCURL_FILE ${AP_CURL_LINK_LIBRARIES})
 
@@ -44,9 +47,4 @@ endif()
 add_library(ap_dependencies INTERFACE)
 target_include_directories(ap_dependencies SYSTEM INTERFACE
   ${AP_OPENBLAS_INCLUDE} ${AP_UTHASH_INCLUDE} ${AP_Z3_INCLUDE_DIRS} ${AP_CURL_INCLUDE_DIRS})
-target_link_libraries(ap_dependencies INTERFACE PkgConfig::AP_DEPS ${AP_OPENBLAS} OpenMP::OpenMP_C ${CMAKE_DL_LIBS} m)
-
-# Find that very OpenBLAS at run time too, whatever `update-alternatives` points to.
-get_filename_component(AP_OPENBLAS_DIR ${AP_OPENBLAS} DIRECTORY)
-list(APPEND CMAKE_BUILD_RPATH ${AP_OPENBLAS_DIR})
-list(APPEND CMAKE_INSTALL_RPATH ${AP_OPENBLAS_DIR})
+target_link_libraries(ap_dependencies INTERFACE PkgConfig::AP_DEPS OpenMP::OpenMP_C ${CMAKE_DL_LIBS} m)

@@ -25,7 +25,7 @@ static const struct ap_option options[] = {
     AP_OPTION_GROUP("Sampling"),
     AP_OPTION_INT("k", 1, 64, &opt.k, "samples per problem"),
     AP_OPTION_FLOAT("a-long-name-of-temperature", 0, INFINITY, &opt.temperature, "sampling temperature (default: 0.7)"),
-    AP_OPTION_FLAG("json", &opt.json, "print JSON"),
+    AP_OPTION_FLAG("json", &opt.json, "print JSON,\none object"),
     AP_OPTION_END,
 };
 
@@ -135,7 +135,7 @@ static void the_help_is_the_table(void **state)
     (void)state;
     const struct ap_command command = {
         .name = "eval", .summary = "evaluate", .usage = "TASK [--option ...]",
-        .options = options, .example = "apprentice eval math-word",
+        .options = options, .example = "apprentice eval math-word\napprentice eval fol",
     };
     struct ap_buf text;
     ap__buf_init(&text, 0);
@@ -150,8 +150,9 @@ static void the_help_is_the_table(void **state)
                         "  --k N                     samples per problem [4]\n"
                         "  --a-long-name-of-temperature X\n"
                         "                            sampling temperature (default: 0.7)\n"
-                        "  --json                    print JSON\n\n"
-                        "Example\n  apprentice eval math-word\n");
+                        "  --json                    print JSON,\n"
+                        "                            one object\n\n"
+                        "Example\n  apprentice eval math-word\n  apprentice eval fol\n");
     ap__buf_deinit(&text);
 }
 

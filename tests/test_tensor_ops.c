@@ -2,6 +2,7 @@
  * all operations: the same call gives the same bits and allocates nothing. */
 #include "test_tensor.h"
 
+#include "tensor/libopenblas.h"
 #include "tensor/vector.h"
 
 static const struct ap_backend *const op = &ap__backend_cpu;
@@ -243,6 +244,19 @@ static void muon_moves_along_the_orthogonal_factor(void **state)
     }
 }
 
+static void loading_openblas_leaves_the_environment_as_it_was(void **state)
+{
+    const char *before = getenv("OPENBLAS_CORETYPE");
+    (void)state;
+    struct ap_err err;
+    assert_int_equal(ap__libopenblas_load(&err), AP_OK);
+    assert_ptr_equal(getenv("OPENBLAS_CORETYPE"), before);
+    const float A[] = {1, 2, 3, 4}, B[] = {5, 6, 7, 8};
+    float C[4];
+    ap__libopenblas.sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, 2, 2, 2, 1.0f, A, 2, B, 2, 0.0f, C, 2);
+    assert_true(C[0] == 17 && C[1] == 23 && C[2] == 39 && C[3] == 53);
+}
+
 static void muon_reports_missing_memory(void **state)
 {
     (void)state;
@@ -323,6 +337,7 @@ int main(void)
         cmocka_unit_test(sums_of_squares_are_exact_in_double),
         cmocka_unit_test(adamw_follows_the_paper),
         cmocka_unit_test(muon_moves_along_the_orthogonal_factor),
+        cmocka_unit_test(loading_openblas_leaves_the_environment_as_it_was),
         cmocka_unit_test(muon_reports_missing_memory),
         cmocka_unit_test(the_same_calls_give_the_same_bits_and_allocate_nothing_new),
     };

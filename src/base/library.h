@@ -19,7 +19,7 @@
 #include <stddef.h>
 
 struct ap_library {
-    const char *file;         /* as the dynamic loader knows it: "libx.so.4" */
+    const char *file;         /* a path, or what the dynamic loader finds: "libx.so.4" */
     const char *const *names; /* (n,) "x_open", "x_close" */
     size_t n;
     void *functions; /* a struct of n pointers in the order of names */

@@ -2,7 +2,6 @@
 #include "cli/environment.h"
 
 #include "base/progress.h"
-#include "tensor/peak.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,13 +31,6 @@ static bool settle_spinning(void)
     return setenv("GOMP_SPINCOUNT", running_now() == 1 ? "10000" : "1000", 1) == 0;
 }
 
-/* An OpenBLAS older than the processor takes the kernels of the oldest there are. */
-static bool settle_kernels(void)
-{
-    const char *kernels = ap__blas_better_kernels();
-    return kernels && !is_set("OPENBLAS_CORETYPE") && setenv("OPENBLAS_CORETYPE", kernels, 1) == 0;
-}
-
 /* libgomp has bound this thread to one processor by now, and a program started by it would know no other. */
 static bool is_bound(void)
 {
@@ -49,9 +41,8 @@ void ap__environment_settle(char **argv)
 {
     if (is_bound())
         return;
-    bool spinning = settle_spinning(), kernels = settle_kernels();
     char self[4096];
-    ssize_t n = spinning || kernels ? readlink("/proc/self/exe", self, sizeof self - 1) : 0;
+    ssize_t n = settle_spinning() ? readlink("/proc/self/exe", self, sizeof self - 1) : 0;
     if (n <= 0)
         return;
     self[n] = '\0';

@@ -1,10 +1,9 @@
-/* environment.h - settings that libraries read before main begins. */
+/* environment.h - settings that libgomp reads before main begins. */
 #ifndef AP_ENVIRONMENT_H
 #define AP_ENVIRONMENT_H
 
-/* Where libgomp or OpenBLAS would settle on something slow and the user has said nothing, starts this program once
- * more with better settings.  Where that is not possible, or threads are bound to processors, returns, and all goes on
- * as it is. */
+/* Where the user has not said how idle threads wait, starts this program once more with better settings.  Where that is
+ * not possible, or threads are bound to processors, returns, and all goes on as it is. */
 void ap__environment_settle(char **argv);
 
 #endif

@@ -137,6 +137,14 @@ ap_status ap__options_read(const struct ap_option *options, int argc, char **arg
 
 /* ---- help ---- */
 
+/* Lines after the first begin below it. */
+static void add_lines(const char *text, int indent, struct ap_buf *out)
+{
+    for (const char *end; (end = strchr(text, '\n')) != NULL; text = end + 1)
+        (void)ap__buf_printf(out, "%.*s\n%*s", (int)(end - text), text, indent, "");
+    (void)ap__buf_puts(out, text);
+}
+
 /* A help that says what the default is, in words or because it depends, needs no second one. */
 static void add_default(const struct ap_option *o, struct ap_buf *out)
 {
@@ -162,7 +170,8 @@ static void add_option(const struct ap_option *o, struct ap_buf *out)
         (void)ap__buf_putc(out, '\n');
         width = 0;
     }
-    (void)ap__buf_printf(out, "%*s%s", (int)(HELP_COLUMN - width), "", o->help);
+    (void)ap__buf_printf(out, "%*s", (int)(HELP_COLUMN - width), "");
+    add_lines(o->help, HELP_COLUMN, out);
     add_default(o, out);
     (void)ap__buf_putc(out, '\n');
 }
@@ -180,8 +189,11 @@ ap_status ap__options_help(const struct ap_command *command, struct ap_buf *out)
         else
             add_option(o, out);
     }
-    if (command->example)
-        (void)ap__buf_printf(out, "\nExample\n  %s\n", command->example);
+    if (command->example) {
+        (void)ap__buf_puts(out, "\nExample\n  ");
+        add_lines(command->example, 2, out);
+        (void)ap__buf_putc(out, '\n');
+    }
     return out->failed ? AP_E_MEMORY : AP_OK;
 }
 

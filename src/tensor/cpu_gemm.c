@@ -3,10 +3,9 @@
  * Each thread multiplies its own slice of the result with a serial sgemm: for
  * the shapes of small models this is faster than OpenBLAS's own threads. */
 #include "tensor/cpu.h"
+#include "tensor/libopenblas.h"
 
-#include <cblas.h>
 #include <omp.h>
-#undef I /* cblas.h brings complex.h, whose I is not our number of inputs */
 
 /* Products M*N*K up to this are done by the calling thread alone (as OpenBLAS itself does). */
 #define SERIAL_MAX 262144.0
@@ -44,9 +43,9 @@ static void gemm_part(const struct ap_gemm *g, int32_t m0, int32_t m1, int32_t n
         return;
     size_t a = g->transpose_a ? (size_t)m0 : (size_t)m0 * (size_t)g->lda;
     size_t b = g->transpose_b ? (size_t)n0 * (size_t)g->ldb : (size_t)n0;
-    cblas_sgemm(CblasRowMajor, g->transpose_a ? CblasTrans : CblasNoTrans, g->transpose_b ? CblasTrans : CblasNoTrans,
-                m1 - m0, n1 - n0, g->K, g->alpha, g->A + a, g->lda, g->B + b, g->ldb, g->beta,
-                g->C + (size_t)m0 * (size_t)g->ldc + (size_t)n0, g->ldc);
+    ap__libopenblas.sgemm(CblasRowMajor, g->transpose_a ? CblasTrans : CblasNoTrans,
+                          g->transpose_b ? CblasTrans : CblasNoTrans, m1 - m0, n1 - n0, g->K, g->alpha, g->A + a,
+                          g->lda, g->B + b, g->ldb, g->beta, g->C + (size_t)m0 * (size_t)g->ldc + (size_t)n0, g->ldc);
 }
 
 void ap__cpu_gemm(const struct ap_gemm *g)

@@ -4,6 +4,7 @@
  *     Muon    (Jordan 2024)               momentum, then the nearest orthogonal
  *                                         matrix by five Newton-Schulz steps */
 #include "tensor/cpu.h"
+#include "tensor/libopenblas.h"
 
 #include <math.h>
 
@@ -65,6 +66,7 @@ static void orthogonalise(struct muon *s)
 ap_status ap__cpu_muon(float *w, float *momentum, const float *g, int32_t rows, int32_t cols, float lr, float mu,
                        float weight_decay, float g_scale, struct ap_arena *scratch, struct ap_err *err)
 {
+    AP_TRY(ap__libopenblas_load(err)); /* for ap__cpu_gemm */
     struct ap_arena_mark mark = ap__arena_mark(scratch);
     size_t size = (size_t)rows * (size_t)cols;
     struct muon s = {.rows = rows, .cols = cols, .n = rows < cols ? rows : cols, .size = size};

@@ -1,10 +1,10 @@
 /* peak.c - the largest product that stays in the caches, again and again. */
 #include "tensor/peak.h"
 
+#include "base/alloc.h"
 #include "base/progress.h"
+#include "tensor/libopenblas.h"
 
-#include <cblas.h>
-#include <string.h>
 
 static struct ap_sgemm multiply(const float *A, const float *B, float *C, int n, double seconds)
 {
@@ -12,7 +12,7 @@ static struct ap_sgemm multiply(const float *A, const float *B, float *C, int n,
     int products = 0;
     do {
         double start = now;
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, n, n, 1.0f, A, n, B, n, 0.0f, C, n);
+        ap__libopenblas.sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, n, n, 1.0f, A, n, B, n, 0.0f, C, n);
         now = ap__now();
         best = flop / (now - start) > best ? flop / (now - start) : best;
         products++;
@@ -23,7 +23,7 @@ static struct ap_sgemm multiply(const float *A, const float *B, float *C, int n,
 struct ap_sgemm ap__sgemm_measure(double seconds)
 {
     enum { N = 1024 };
-    float *block = ap__alloc_array(3 * (size_t)N * N, sizeof *block);
+    float *block = ap__libopenblas_load(NULL) == AP_OK ? ap__alloc_array(3 * (size_t)N * N, sizeof *block) : NULL;
     if (block == NULL)
         return (struct ap_sgemm){0};
     for (size_t i = 0; i < 2 * (size_t)N * N; i++)
@@ -34,16 +34,3 @@ struct ap_sgemm ap__sgemm_measure(double seconds)
 }
 
 double ap__peak_sgemm(double seconds) { return ap__sgemm_measure(seconds).best; }
-
-const char *ap__blas_better_kernels(void)
-{
-#if defined(__x86_64__)
-    if (strcmp(openblas_get_corename(), "Prescott") != 0) /* of 2004 */
-        return NULL;
-    if (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-        return "SkylakeX";
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return "Haswell";
-#endif
-    return NULL;
-}

@@ -7,14 +7,10 @@
 struct ap_sgemm {
     double best, mean;
 };
-/* Products for about `seconds`; 0 without memory. */
+/* Products for about `seconds`; 0 without memory or without OpenBLAS. */
 struct ap_sgemm ap__sgemm_measure(double seconds);
 /* The best alone. */
 double ap__peak_sgemm(double seconds);
 #define AP_PEAK_GLANCE 0.1 /* seconds: enough for what a progress line says */
-
-/* The name (of OPENBLAS_CORETYPE) of kernels that this processor can use, when OpenBLAS does not know the processor and
- * took some without any of its vectors; else NULL. */
-const char *ap__blas_better_kernels(void);
 
 #endif
