@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "model/sampler.h"
+#include "tensor/draw.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,9 +122,119 @@ static void the_same_stream_gives_the_same_tokens(void **state)
     }
 }
 
+/* ---- what a draw is made of, against loops ---- */
+
+enum { LONG = 5000 };
+
+static void the_largest_is_found_wherever_it_stands(void **state)
+{
+    (void)state;
+    float x[70];
+    struct ap_rng rng = ap__rng_make(1, "largest", 0, 0, 0);
+    for (int32_t n = 1; n <= 70; n++)
+        for (int round = 0; round < 50; round++) {
+            int32_t best = -1;
+            for (int32_t i = 0; i < n; i++) {
+                x[i] = ap__rng_below(&rng, 8) == 0 ? NAN : (float)ap__rng_below(&rng, 40) - 20.0f;
+                best = !isnan(x[i]) && (best < 0 || x[i] > x[best]) ? i : best;
+            }
+            assert_int_equal(ap__largest(x, n), best < 0 ? 0 : best);
+        }
+    float *many = test_calloc(LONG, sizeof *many);
+    for (int32_t at = 0; at < LONG; at += 97) {
+        many[at] = many[LONG - 1] = 1.0f;
+        assert_int_equal(ap__largest(many, LONG), at);
+        many[at] = 0.0f;
+    }
+    test_free(many);
+    const float none[] = {-INFINITY, NAN, -INFINITY};
+    assert_int_equal(ap__largest(none, 3), 0);
+}
+
+static void weights_are_exponentials_down_to_nothing(void **state)
+{
+    (void)state;
+    float x[V], w[V];
+    for (int32_t n = 1; n <= V; n++) {
+        make_logits(x, (uint64_t)n, false);
+        x[n / 2] = -INFINITY;
+        float top = x[ap__largest(x, n)];
+        memcpy(w, x, sizeof w);
+        ap__exp_weights(w, n, top, 0.7f);
+        for (int32_t i = 0; i < n; i++)
+            if (n > 1 || i != n / 2)
+                assert_true(fabsf(w[i] - expf((x[i] - top) * 0.7f)) <= 1e-6f);
+        assert_true(n == 1 || w[n / 2] == 0.0f);
+        assert_true(n == 1 || w[ap__largest(x, n)] == 1.0f);
+    }
+}
+
+static void sums_are_of_what_is_large_enough(void **state)
+{
+    (void)state;
+    float *p = test_malloc(LONG * sizeof *p);
+    struct ap_rng rng = ap__rng_make(1, "from", 0, 0, 0);
+    for (int32_t i = 0; i < LONG; i++)
+        p[i] = (float)ap__rng_below(&rng, 8) / 8.0f;
+    for (int32_t n = 1; n <= LONG; n = n * 2 + 3)
+        for (float least = 0.0f; least < 1.2f; least += 0.125f) {
+            double mass = 0.0, count = 0.0;
+            for (int32_t i = 0; i < n; i++) {
+                mass += p[i] >= least ? (double)p[i] : 0.0;
+                count += p[i] >= least;
+            }
+            assert_true(ap__sum_from(p, n, least, true) == mass);
+            assert_true(ap__sum_from(p, n, least, false) == count);
+        }
+    test_free(p);
+}
+
+/* Shares of every id's own middle, so that rounding cannot move a draw to a neighbour. */
+static void a_draw_takes_the_id_at_its_share(void **state)
+{
+    (void)state;
+    float *p = test_malloc(LONG * sizeof *p);
+    struct ap_rng rng = ap__rng_make(1, "share", 0, 0, 0);
+    for (int32_t n = 1; n <= LONG; n = n * 3 + 1) {
+        double total = 0.0, before = 0.0;
+        for (int32_t i = 0; i < n; i++) /* a block without any weight is among them */
+            p[i] = i % 7 == 3 || (i >= 1024 && i < 2048) ? 0.0f : 0.1f + (float)ap__rng_uniform(&rng);
+        for (int32_t i = 0; i < n; i++)
+            total += (double)p[i];
+        assert_true(fabs(ap__sum(p, n) - total) <= 1e-5 * total);
+        for (int32_t i = 0; i < n; i++) {
+            if (p[i] > 0.0f)
+                assert_int_equal(ap__draw(p, n, (before + 0.5 * (double)p[i]) / total), i);
+            before += (double)p[i];
+        }
+    }
+    test_free(p);
+}
+
+static void a_draw_never_passes_the_last_weight(void **state)
+{
+    (void)state;
+    float *p = test_calloc(LONG, sizeof *p);
+    p[2000] = 1e-30f;
+    assert_int_equal(ap__draw(p, LONG, 0.0), 2000);
+    assert_int_equal(ap__draw(p, LONG, 0x1.fffffffffffffp-1), 2000);
+    p[100] = p[1030] = 0.1f;
+    assert_int_equal(ap__draw(p, LONG, 0.0), 100);
+    assert_int_equal(ap__draw(p, LONG, 0x1.fffffffffffffp-1), 1030);
+    p[1030] = 0.0f;
+    p[2000] = 0.0f;
+    assert_int_equal(ap__draw(p, LONG, 0x1.fffffffffffffp-1), 100);
+    test_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_largest_is_found_wherever_it_stands),
+        cmocka_unit_test(weights_are_exponentials_down_to_nothing),
+        cmocka_unit_test(sums_are_of_what_is_large_enough),
+        cmocka_unit_test(a_draw_takes_the_id_at_its_share),
+        cmocka_unit_test(a_draw_never_passes_the_last_weight),
         cmocka_unit_test(draws_follow_the_cut_distribution),
         cmocka_unit_test(greedy_takes_the_largest_and_of_equal_ones_the_lowest_id),
         cmocka_unit_test(one_possible_token_is_always_taken),

@@ -4,20 +4,12 @@
  *
  * Top-k and top-p need the k-th largest value, or the one where the mass above
  * reaches p.  Non-negative floats order like their bit patterns, so that value
- * is found by four passes of 256 buckets over its bytes instead of a sort. */
+ * is found bit by bit, with a quick pass for each, instead of a sort. */
 #include "model/sampler.h"
+#include "tensor/draw.h"
 
 #include <math.h>
 #include <string.h>
-
-static int32_t argmax(const float *x, int32_t n)
-{
-    int32_t best = 0;
-    for (int32_t i = 1; i < n; i++)
-        if (x[i] > x[best])
-            best = i;
-    return best;
-}
 
 static uint32_t bits_of(float x)
 {
@@ -26,71 +18,44 @@ static uint32_t bits_of(float x)
     return u;
 }
 
+static float float_of(uint32_t u)
+{
+    float x;
+    memcpy(&x, &u, sizeof x);
+    return x;
+}
+
 /* Keep the largest values until they number `want` (by mass: until they weigh `want`), zero the rest.  Of
- * equal values at the edge the ones with lower ids stay.  p (n,) >= 0. */
+ * equal values at the edge the ones with lower ids stay.  0 <= p (n,) <= 1. */
 static void keep_largest(float *p, int32_t n, double want, bool by_mass)
 {
-    uint32_t prefix = 0, mask = 0;
-    double above = 0.0; /* taken by larger values so far */
-    for (int shift = 24; shift >= 0; shift -= 8) {
-        double bucket[256] = {0};
-        for (int32_t i = 0; i < n; i++)
-            if ((bits_of(p[i]) & mask) == prefix)
-                bucket[bits_of(p[i]) >> shift & 255u] += by_mass ? (double)p[i] : 1.0;
-        uint32_t b = 255;
-        while (b > 0 && above + bucket[b] < want)
-            above += bucket[b--];
-        prefix |= b << shift;
-        mask |= 255u << shift;
-    }
+    uint32_t edge = 0;
+    for (uint32_t bit = 1u << 29; bit > 0; bit >>= 1) /* 1.0 is 0x3f800000 */
+        if (ap__sum_from(p, n, float_of(edge | bit), by_mass) >= want)
+            edge |= bit;
+    double above = ap__sum_from(p, n, float_of(edge + 1), by_mass);
     for (int32_t i = 0; i < n; i++) {
         uint32_t u = bits_of(p[i]);
-        if (u == prefix && above < want)
+        if (u == edge && above < want)
             above += by_mass ? (double)p[i] : 1.0;
-        else if (u <= prefix)
-            p[i] = 0.0f;
+        else
+            p[i] = u > edge ? p[i] : 0.0f;
     }
-}
-
-static double sum_of(const float *p, int32_t n)
-{
-    double sum = 0.0;
-    for (int32_t i = 0; i < n; i++)
-        sum += (double)p[i];
-    return sum;
-}
-
-/* The first id whose cumulated weight passes u * total; the last one with any weight guards the rounding. */
-static int32_t draw(const float *p, int32_t n, double u)
-{
-    double left = u * sum_of(p, n);
-    int32_t last = 0;
-    for (int32_t i = 0; i < n; i++) {
-        if (p[i] <= 0.0f)
-            continue;
-        last = i;
-        left -= (double)p[i];
-        if (left < 0.0)
-            break;
-    }
-    return last;
 }
 
 int32_t ap__sample(float *logits, int32_t V, const struct ap_sampling *how, struct ap_rng *rng)
 {
-    int32_t best = argmax(logits, V);
+    int32_t best = ap__largest(logits, V);
     if (!(how->temperature > 0.0f))
         return best;
-    float top = logits[best], scale = 1.0f / how->temperature;
-    for (int32_t i = 0; i < V; i++)
-        logits[i] = expf((logits[i] - top) * scale);
+    ap__exp_weights(logits, V, logits[best], 1.0f / how->temperature);
     if (how->top_k > 0 && how->top_k < V)
         keep_largest(logits, V, how->top_k, false);
     if (how->top_p < 1.0f)
-        keep_largest(logits, V, fmax((double)how->top_p * sum_of(logits, V), 1e-30), true);
+        keep_largest(logits, V, fmax((double)how->top_p * ap__sum(logits, V), 1e-30), true);
     if (how->min_p > 0.0f)
         for (int32_t i = 0; i < V; i++)
             if (logits[i] < how->min_p) /* the largest is 1 */
                 logits[i] = 0.0f;
-    return draw(logits, V, ap__rng_uniform(rng));
+    return ap__draw(logits, V, ap__rng_uniform(rng));
 }

@@ -11,6 +11,7 @@
 
 #include "model/lora.h"
 #include "model/save.h"
+#include "tensor/draw.h"
 #include "tensor/ggml_blocks.h"
 #include "tensor/quant.h"
 #include <math.h>
@@ -214,14 +215,6 @@ static ap_status compare_adapters(const struct ap_model *trained, const struct a
 
 /* ---- logits ---- */
 
-static size_t likeliest(const float *logits, size_t V)
-{
-    size_t best = 0;
-    for (size_t v = 1; v < V; v++)
-        best = logits[v] > logits[best] ? v : best;
-    return best;
-}
-
 /* Sums over all logits. */
 struct squares {
     double difference, trained;
@@ -239,7 +232,7 @@ static void note_logits(const float *x, const float *y, size_t T, size_t V, stru
         sum->trained += (double)x[i] * (double)x[i];
     }
     for (size_t t = 0; t < T; t++)
-        out->other_choice += likeliest(x + t * V, V) != likeliest(y + t * V, V);
+        out->other_choice += ap__largest(x + t * V, (int32_t)V) != ap__largest(y + t * V, (int32_t)V);
     out->tokens += (int64_t)T;
 }
 
