@@ -12,7 +12,7 @@
 
 static struct {
     const char *model;
-    int64_t k;
+    int64_t k, most;
     double temperature;
     bool json;
     struct ap_option_list premises;
@@ -24,6 +24,7 @@ static const struct ap_option options[] = {
     AP_OPTION_LIST("premise", "FORMULA", &opt.premises, "a premise"),
     AP_OPTION_GROUP("Sampling"),
     AP_OPTION_INT("k", 1, 64, &opt.k, "samples per problem"),
+    AP_OPTION_INT("most", 1, 64, &opt.most, "of all samples"),
     AP_OPTION_FLOAT("a-long-name-of-temperature", 0, INFINITY, &opt.temperature, "sampling temperature (default: 0.7)"),
     AP_OPTION_FLAG("json", &opt.json, "print JSON,\none object"),
     AP_OPTION_END,
@@ -148,6 +149,7 @@ static void the_help_is_the_table(void **state)
                         "  --premise FORMULA         a premise (may be repeated)\n\n"
                         "Sampling\n"
                         "  --k N                     samples per problem [4]\n"
+                        "  --most N                  of all samples\n"
                         "  --a-long-name-of-temperature X\n"
                         "                            sampling temperature (default: 0.7)\n"
                         "  --json                    print JSON,\n"

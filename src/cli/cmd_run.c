@@ -14,7 +14,7 @@ static int64_t seed = -1;
 
 static const struct ap_option options[] = {
     AP_OPTION_STR("out", "DIR", &out_dir, "the run's folder; one that exists is continued (default: runs/NAME-SEED)"),
-    AP_OPTION_INT("seed", -1, INT64_MAX, &seed, "instead of the recipe's seed"),
+    AP_OPTION_INT("seed", 0, INT64_MAX, &seed, "instead of the recipe's seed"),
     AP_TEACHER_OPTIONS,
     AP_OPTION_END,
 };

@@ -145,7 +145,8 @@ static void add_lines(const char *text, int indent, struct ap_buf *out)
     (void)ap__buf_puts(out, text);
 }
 
-/* A help that says what the default is, in words or because it depends, needs no second one. */
+/* A help that says what the default is, in words or because it depends, needs no second one; and a number that could not
+ * be given is none. */
 static void add_default(const struct ap_option *o, struct ap_buf *out)
 {
     if (o->type != AP_OPT_LIST && strstr(o->help, "(default"))
@@ -153,10 +154,12 @@ static void add_default(const struct ap_option *o, struct ap_buf *out)
     const char *text = o->type == AP_OPT_STR ? *(const char **)o->target : NULL;
     if (text && *text)
         (void)ap__buf_printf(out, " [%s]", text);
-    if (o->type == AP_OPT_INT)
-        (void)ap__buf_printf(out, " [%" PRId64 "]", *(int64_t *)o->target);
-    if (o->type == AP_OPT_FLOAT)
-        (void)ap__buf_printf(out, " [%g]", *(double *)o->target);
+    int64_t whole = o->type == AP_OPT_INT ? *(int64_t *)o->target : 0;
+    if (o->type == AP_OPT_INT && whole >= o->imin && whole <= o->imax)
+        (void)ap__buf_printf(out, " [%" PRId64 "]", whole);
+    double real = o->type == AP_OPT_FLOAT ? *(double *)o->target : 0.0;
+    if (o->type == AP_OPT_FLOAT && real >= o->min && real <= o->max)
+        (void)ap__buf_printf(out, " [%g]", real);
     if (o->type == AP_OPT_LIST)
         (void)ap__buf_puts(out, " (may be repeated)");
 }
