@@ -480,7 +480,7 @@ static void a_library_is_loaded_once_with_all_its_functions(void **state)
         double (*cosine)(double), (*root)(double);
     } functions = {0};
     (void)state;
-    struct ap_library library = {"libm.so.6", wrong, 2, &functions, PTHREAD_MUTEX_INITIALIZER, false};
+    struct ap_library library = AP_LIBRARY("libm.so.6", wrong, &functions);
     assert_int_equal(ap__library_load(&library, &err), AP_E_IO);
     assert_string_equal(err.place, "libm.so.6");
     assert_string_equal(err.message, "the library has no function no_such_function");
@@ -494,7 +494,8 @@ static void a_library_is_loaded_once_with_all_its_functions(void **state)
 static void a_missing_library_is_named(void **state)
 {
     (void)state;
-    struct ap_library library = {"libno-such.so.1", NULL, 0, NULL, PTHREAD_MUTEX_INITIALIZER, false};
+    static const char *const names[] = {"x"};
+    struct ap_library library = AP_LIBRARY("libno-such.so.1", names, NULL);
     assert_int_equal(ap__library_load(&library, &err), AP_E_IO);
     assert_non_null(strstr(err.message, "libno-such.so.1"));
 }

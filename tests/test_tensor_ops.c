@@ -3,6 +3,7 @@
 #include "test_tensor.h"
 
 #include "tensor/libopenblas.h"
+#include "tensor/peak.h"
 #include "tensor/vector.h"
 
 static const struct ap_backend *const op = &ap__backend_cpu;
@@ -257,6 +258,18 @@ static void loading_openblas_leaves_the_environment_as_it_was(void **state)
     assert_true(C[0] == 17 && C[1] == 23 && C[2] == 39 && C[3] == 53);
 }
 
+static void the_yardstick_never_falls(void **state)
+{
+    (void)state;
+    double first = ap__peak_sgemm(0.02), largest = first;
+    assert_true(first > 0.0);
+    for (int i = 0; i < 5; i++) {
+        double next = ap__peak_sgemm(0.0); /* one product */
+        assert_true(next >= largest);
+        largest = next;
+    }
+}
+
 static void muon_reports_missing_memory(void **state)
 {
     (void)state;
@@ -338,6 +351,7 @@ int main(void)
         cmocka_unit_test(adamw_follows_the_paper),
         cmocka_unit_test(muon_moves_along_the_orthogonal_factor),
         cmocka_unit_test(loading_openblas_leaves_the_environment_as_it_was),
+        cmocka_unit_test(the_yardstick_never_falls),
         cmocka_unit_test(muon_reports_missing_memory),
         cmocka_unit_test(the_same_calls_give_the_same_bits_and_allocate_nothing_new),
     };

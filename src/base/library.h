@@ -27,6 +27,11 @@ struct ap_library {
     bool loaded;
 };
 
+/* names_ is an array, functions_ the address of their struct. */
+#define AP_LIBRARY(file_, names_, functions_)                                                                      \
+    {.file = (file_), .names = (names_), .n = sizeof(names_) / sizeof *(names_), .functions = (functions_),        \
+     .lock = PTHREAD_MUTEX_INITIALIZER}
+
 /* Fill in library->functions unless that is done; from any thread.  AP_E_IO when the library or a function of it is not
  * there: the next call tries again.  It is never unloaded. */
 ap_status ap__library_load(struct ap_library *library, struct ap_err *err) AP_MUST_CHECK;

@@ -5,14 +5,7 @@ struct ap_libz3 ap__libz3;
 
 #define NAME(name) "Z3_" #name,
 static const char *const names[] = {AP_LIBZ3_FUNCTIONS(NAME)};
-
-static struct ap_library library = {
-    .file = AP_LIBZ3_FILE,
-    .names = names,
-    .n = sizeof names / sizeof *names,
-    .functions = &ap__libz3,
-    .lock = PTHREAD_MUTEX_INITIALIZER,
-};
+static struct ap_library library = AP_LIBRARY(AP_LIBZ3_FILE, names, &ap__libz3);
 
 /* Ceiling for all provers of the process together. */
 static void set_memory_ceiling(void) { ap__libz3.global_param_set("memory_max_size", "2000"); /* MB */ }

@@ -5,14 +5,7 @@ struct ap_libcurl ap__libcurl;
 
 #define NAME(name) "curl_" #name,
 static const char *const names[] = {AP_LIBCURL_FUNCTIONS(NAME)};
-
-static struct ap_library library = {
-    .file = AP_LIBCURL_FILE,
-    .names = names,
-    .n = sizeof names / sizeof *names,
-    .functions = &ap__libcurl,
-    .lock = PTHREAD_MUTEX_INITIALIZER,
-};
+static struct ap_library library = AP_LIBRARY(AP_LIBCURL_FILE, names, &ap__libcurl);
 
 static void start(void) { (void)ap__libcurl.global_init(CURL_GLOBAL_DEFAULT); }
 

@@ -8,14 +8,7 @@
 struct ap_libopenblas ap__libopenblas;
 
 static const char *const names[] = {"cblas_sgemm"};
-
-static struct ap_library library = {
-    .file = AP_LIBOPENBLAS_FILE,
-    .names = names,
-    .n = sizeof names / sizeof *names,
-    .functions = &ap__libopenblas,
-    .lock = PTHREAD_MUTEX_INITIALIZER,
-};
+static struct ap_library library = AP_LIBRARY(AP_LIBOPENBLAS_FILE, names, &ap__libopenblas);
 
 #define CORETYPE "OPENBLAS_CORETYPE" /* OpenBLAS reads it while it is loaded */
 

@@ -33,4 +33,10 @@ struct ap_sgemm ap__sgemm_measure(double seconds)
     return sgemm;
 }
 
-double ap__peak_sgemm(double seconds) { return ap__sgemm_measure(seconds).best; }
+double ap__peak_sgemm(double seconds)
+{
+    static double most;
+    double best = ap__sgemm_measure(seconds).best;
+    most = best > most ? best : most;
+    return most;
+}

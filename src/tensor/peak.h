@@ -9,7 +9,8 @@ struct ap_sgemm {
 };
 /* Products for about `seconds`; 0 without memory or without OpenBLAS. */
 struct ap_sgemm ap__sgemm_measure(double seconds);
-/* The best alone. */
+/* The best alone, of this call and all before: what a busy moment shows is not what the machine can do.  One thread at a
+ * time. */
 double ap__peak_sgemm(double seconds);
 #define AP_PEAK_GLANCE 0.1 /* seconds: enough for what a progress line says */
 
