@@ -6,7 +6,7 @@
 #define AP_BPE_H
 
 #include "base/json.h"
-#include "model/tokenizer.h"
+#include "model/ids.h"
 
 struct ap_bpe;
 

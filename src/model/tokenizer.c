@@ -30,22 +30,6 @@ struct ap_tokenizer {
     int32_t size;
 };
 
-/* ------------------------------------------------------------------ id lists */
-
-void ap__ids_deinit(struct ap_ids *ids)
-{
-    ap__free(ids->id);
-    *ids = (struct ap_ids){0};
-}
-
-ap_status ap__ids_add(struct ap_ids *ids, int32_t id, struct ap_err *err)
-{
-    if (ids->n == ids->cap)
-        AP_TRY(ap__grow((void **)&ids->id, &ids->cap, ids->n + 1, sizeof *ids->id, err));
-    ids->id[ids->n++] = id;
-    return AP_OK;
-}
-
 /* ------------------------------------------------------------------ opening */
 
 static ap_status build(struct ap_tokenizer *tok, const json_t *root, const char *place, struct ap_err *err)

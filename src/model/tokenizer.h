@@ -6,20 +6,13 @@
 #ifndef AP_TOKENIZER_H
 #define AP_TOKENIZER_H
 
-#include "base/alloc.h"
+#include "model/ids.h"
 
 struct ap_tokenizer;
 
 /* path: a model folder, a tokenizer.json or a .gguf file (tokenizer_files.h). */
 ap_status ap__tokenizer_open(const char *path, struct ap_tokenizer **out, struct ap_err *err) AP_MUST_CHECK;
 void ap__tokenizer_free(struct ap_tokenizer *tok);
-
-struct ap_ids {
-    int32_t *id; /* (n,) */
-    size_t n, cap;
-};
-void ap__ids_deinit(struct ap_ids *ids);
-ap_status ap__ids_add(struct ap_ids *ids, int32_t id, struct ap_err *err) AP_MUST_CHECK;
 
 /* Append the ids of text (len bytes, any bytes).  specials: recognise added tokens
  * marked special in the text (trusted text only); false: such text is encoded as plain characters. */
