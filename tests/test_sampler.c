@@ -98,6 +98,17 @@ static void greedy_takes_the_largest_and_of_equal_ones_the_lowest_id(void **stat
     assert_int_equal(ap__sample(x, 4, &AP_GREEDY, NULL), 1);
 }
 
+static void next_to_no_temperature_is_none(void **state)
+{
+    (void)state;
+    struct ap_rng rng = ap__rng_make(1, "cold", 0, 0, 0);
+    for (float t = 1e-3f; t > 0.0f; t *= 1e-3f) { /* down to subnormal numbers */
+        float x[V] = {0};
+        x[V - 3] = 2.0f;
+        assert_int_equal(ap__sample(x, V, &(struct ap_sampling){.temperature = t, .top_p = 1.0f}, &rng), V - 3);
+    }
+}
+
 static void one_possible_token_is_always_taken(void **state)
 {
     (void)state;
@@ -237,6 +248,7 @@ int main(void)
         cmocka_unit_test(a_draw_never_passes_the_last_weight),
         cmocka_unit_test(draws_follow_the_cut_distribution),
         cmocka_unit_test(greedy_takes_the_largest_and_of_equal_ones_the_lowest_id),
+        cmocka_unit_test(next_to_no_temperature_is_none),
         cmocka_unit_test(one_possible_token_is_always_taken),
         cmocka_unit_test(the_same_stream_gives_the_same_tokens),
     };

@@ -43,10 +43,12 @@ static void keep_largest(float *p, int32_t n, double want, bool by_mass)
     }
 }
 
+#define COLDEST 1e-30f /* the inverse of less may be infinite, and 0 times that no number */
+
 int32_t ap__sample(float *logits, int32_t V, const struct ap_sampling *how, struct ap_rng *rng)
 {
     int32_t best = ap__largest(logits, V);
-    if (!(how->temperature > 0.0f))
+    if (!(how->temperature > COLDEST))
         return best;
     ap__exp_weights(logits, V, logits[best], 1.0f / how->temperature);
     if (how->top_k > 0 && how->top_k < V)
