@@ -72,16 +72,14 @@ static inline uint16_t bf16_of(float x)
     return (uint16_t)(nan ? (bits >> 16) | 0x40u : rounded); /* rounding could turn a NaN into infinity */
 }
 
-static float float_of_f16(uint16_t h)
+/* By masks instead of branches, so that many are converted at once. */
+static inline float float_of_f16(uint16_t h)
 {
-    uint32_t sign = (uint32_t)(h & 0x8000u) << 16, exponent = (h >> 10) & 0x1fu, mantissa = h & 0x3ffu;
-    if (exponent == 31) /* infinity or NaN */
-        return float_of(sign | 0x7f800000u | mantissa << 13);
-    if (exponent == 0) { /* zero or subnormal: mantissa * 2^-24, exact in f32 */
-        float magnitude = (float)mantissa * 0x1p-24f;
-        return sign ? -magnitude : magnitude;
-    }
-    return float_of(sign | (exponent + 112) << 23 | mantissa << 13);
+    uint32_t sign = (uint32_t)(h & 0x8000u) << 16, exponent = h & 0x7c00u, bits = (uint32_t)(h & 0x7fffu) << 13;
+    uint32_t is_small = 0u - (exponent == 0), is_special = 0u - (exponent == 0x7c00u); /* infinity or NaN */
+    uint32_t small = bits_of((float)(h & 0x3ff) * 0x1p-24f); /* zero or subnormal, exact in f32 */
+    bits = (bits + (112u << 23)) | (is_special & 0x7f800000u);
+    return float_of(sign | (is_small & small) | (~is_small & bits));
 }
 
 static uint16_t f16_of(float x)
