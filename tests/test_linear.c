@@ -3,6 +3,7 @@
  * The shapes are chosen for the edges: few and many rows of input, results that are no whole number of tiles, sums longer
  * than a block, rows that are whole pages apart, a rank of 16 on either side.  A linear with its adapter is compared with
  * the two products one after the other. */
+#include "tensor/product.h"
 #include "tensor/quant.h"
 #include "test_tensor.h"
 
@@ -156,11 +157,38 @@ static void an_adapted_linear_equals_its_two_products(void **state)
     }
 }
 
+/* What a product asks for is of no consequence: more rows than it has steps, none of them readable, any number of bytes. */
+static void a_product_that_asks_ahead_is_the_same_product(void **state)
+{
+    (void)state;
+    enum { M = 61, N = 4 * AP_PANEL, K = 70 };
+    struct ap_rng rng = ap__rng_make(1, "ahead", 0, 0, 0);
+    float *A = numbers(M * K, &rng, 1), *B = numbers(K * N, &rng, 1), *want = numbers(M * N, &rng, 1);
+    float *got = malloc(M * N * sizeof *got);
+    for (int32_t repeat = 0; repeat < 500; repeat++) {
+        struct ap_product p = {A, B, got, K, N, N, 1 + (int32_t)ap__rng_below(&rng, M),
+                               AP_LANES * (1 + (int32_t)ap__rng_below(&rng, N / AP_LANES)), 1 + (int32_t)ap__rng_below(&rng, K),
+                               repeat % 2};
+        struct ap_ahead ahead = {(const char *)(repeat % 3 ? B : NULL), (ptrdiff_t)ap__rng_below(&rng, 9000),
+                                 (int32_t)ap__rng_below(&rng, 9000), 1 + (int32_t)ap__rng_below(&rng, 100)};
+        memcpy(got, want, M * N * sizeof *got);
+        ap__product_ahead(&p, &ahead);
+        p.C = want;
+        ap__product(&p);
+        assert_memory_equal(got, want, M * N * sizeof *got);
+    }
+    free(got);
+    free(want);
+    free(B);
+    free(A);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_equal_plain_loops_at_every_edge),
         cmocka_unit_test(an_adapted_linear_equals_its_two_products),
+        cmocka_unit_test(a_product_that_asks_ahead_is_the_same_product),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -126,6 +126,40 @@ static void a_piece_of_a_row_is_that_piece_of_the_whole_matrix(void **state)
     }
 }
 
+/* Bytes from the place of one number to that of another are theirs: with them inverted, no other number changes. */
+static void a_number_lies_where_it_is_said_to(void **state)
+{
+    (void)state;
+    static const enum ap_dtype dtypes[] = {AP_F32, AP_BF16, AP_F16, AP_INT8, AP_NF4, AP_NF4_DOUBLE, AP_Q8_0, AP_Q4_0, AP_Q4_K, AP_Q6_K};
+    enum { ROWS = 3 };
+    struct ap_rng rng = ap__rng_make(5, "places", 0, 0, 0);
+    for (size_t d = 0; d < sizeof dtypes / sizeof *dtypes; d++) {
+        int32_t unit = ap__matrix_unit(dtypes[d]), n = unit > 1 ? unit : 6, cols = 4 * n;
+        struct ap_matrix dense, W = random_matrix(dtypes[d], ROWS, cols, &rng, &dense);
+        const float *before = dense.data;
+        for (int32_t piece = 0; piece < ROWS * 4; piece++) {
+            float after[ROWS * 4 * 256];
+            int32_t row = piece / 4, from = piece % 4 * n;
+            uint8_t *at = (uint8_t *)(uintptr_t)ap__matrix_at(&W, row, from), *end = (uint8_t *)(uintptr_t)ap__matrix_at(&W, row, from + n);
+            assert_true(end > at);
+            for (uint8_t *byte = at; byte < end; byte++)
+                *byte ^= 0xFF;
+            ap__matrix_to_f32(after, &W);
+            for (uint8_t *byte = at; byte < end; byte++)
+                *byte ^= 0xFF;
+            bool inside = false;
+            for (int32_t i = 0; i < ROWS * cols; i++) {
+                bool same = memcmp(&before[i], &after[i], sizeof *after) == 0, is_in = i / cols == row && i % cols >= from && i % cols < from + n;
+                assert_true(same || is_in);
+                inside = inside || !same;
+            }
+            assert_true(inside);
+        }
+        free_matrix(&dense);
+        free_matrix(&W);
+    }
+}
+
 static void every_nf4_number_is_the_nearest_level_of_its_block(void **state)
 {
     (void)state;
@@ -275,6 +309,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dequantised_values_equal_those_of_bitsandbytes),
         cmocka_unit_test(a_piece_of_a_row_is_that_piece_of_the_whole_matrix),
+        cmocka_unit_test(a_number_lies_where_it_is_said_to),
         cmocka_unit_test(every_nf4_number_is_the_nearest_level_of_its_block),
         cmocka_unit_test(formats_of_blocks_refuse_rows_that_are_no_whole_blocks),
         cmocka_unit_test(weights_go_from_any_format_to_another),

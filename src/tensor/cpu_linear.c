@@ -210,9 +210,31 @@ static void out_transposed(float *C, size_t ldc, const float *out, int32_t m, in
 
 /* ---- blocks ---- */
 
-static void multiply(const struct side *s, const struct ap_product *p)
+/* Streamed rows [m, m+rows), numbers [k, k+K) of each. */
+struct piece {
+    int32_t m, rows, k, K;
+};
+
+/* What panel c of a block's panels asks for of the piece that comes next; together they ask for all of it. */
+static struct ap_ahead piece_ahead(const struct side *s, const struct piece *next, int32_t c, int32_t panels)
 {
-    (s->by_columns ? ap__product_ta : ap__product)(p);
+    int32_t each = (AP_TILE + panels - 1) / panels, row = s->first + next->m + c * each * (STREAMED / AP_TILE);
+    const char *first = ap__matrix_at(&s->matrix, row, next->k), *second = ap__matrix_at(&s->matrix, row + 1, next->k);
+    const char *end = ap__matrix_at(&s->matrix, row, next->k + next->K);
+    return (struct ap_ahead){first, second - first, (int32_t)(end - first), each};
+}
+
+/* One panel's product.  Columns are not asked for: they are read for gradients alone, which wait for other things. */
+static void multiply(const struct side *s, const struct ap_product *p, const struct piece *next, int32_t c, int32_t panels)
+{
+    if (s->by_columns) {
+        ap__product_ta(p);
+    } else if (next->rows == 0) {
+        ap__product(p);
+    } else {
+        struct ap_ahead ahead = piece_ahead(s, next, c, panels);
+        ap__product_ahead(p, &ahead);
+    }
 }
 
 /* C (rows, width) += the adapter's part of it: streamed rows from m on, packed ones in columns c to c+width of its block. */
@@ -225,11 +247,12 @@ static void adapter_add(const struct job *j, const struct block *b, float *C, in
     ap__product(&(struct ap_product){A, b->adapter + c * K, C, K, width, ldc, rows, width, K, true});
 }
 
-/* Streamed rows [m, m+rows) with the n packed ones that stand in C from row or column `at` on. */
-static void streamed_block(const struct job *j, struct block *b, int32_t m, int32_t rows, int32_t at, int32_t n,
-                           int32_t k, int32_t K)
+/* A piece with the n packed rows that stand in C from row or column `at` on. */
+static void streamed_block(const struct job *j, struct block *b, const struct piece *now, const struct piece *next, int32_t at,
+                           int32_t n)
 {
-    int32_t lda, padded = (n + AP_LANES - 1) / AP_LANES * AP_LANES;
+    int32_t lda, m = now->m, rows = now->rows, k = now->k, K = now->K;
+    int32_t padded = (n + AP_LANES - 1) / AP_LANES * AP_LANES, panels = (n + AP_PANEL - 1) / AP_PANEL;
     bool add = j->accumulate || k > 0, is_last = k + K == j->product.K;
     const struct side *s = &j->product.streamed;
     const float *A = s->by_columns ? columns_get(b->streamed, &s->matrix, m, rows, s->first + k, K, &lda)
@@ -239,7 +262,8 @@ static void streamed_block(const struct job *j, struct block *b, int32_t m, int3
         bool direct = !j->transposed && c + width <= n;
         float *C = direct ? j->C + (size_t)m * j->ldc + (size_t)(at + c) : b->out + c;
         int32_t ldc = direct ? (int32_t)j->ldc : PACKED_MOST;
-        multiply(s, &(struct ap_product){A, b->packed + c * K, C, lda, width, ldc, rows, width, K, direct && add});
+        struct ap_product p = {A, b->packed + c * K, C, lda, width, ldc, rows, width, K, direct && add};
+        multiply(s, &p, next, c / AP_PANEL, panels);
         if (is_last && j->adapter.K > 0)
             adapter_add(j, b, C, ldc, m, rows, c, width);
         if (!direct && !j->transposed)
@@ -249,21 +273,33 @@ static void streamed_block(const struct job *j, struct block *b, int32_t m, int3
         out_transposed(j->C + (size_t)at * j->ldc + (size_t)m, j->ldc, b->out, rows, n, add);
 }
 
+/* The one behind `now` of rows [m0, m1), which pass once for each `depth` of the K numbers; no rows: that was the last. */
+static struct piece piece_after(const struct piece *now, int32_t m0, int32_t m1, int32_t depth, int32_t K)
+{
+    int32_t m = now->m + now->rows, k = now->k;
+    if (m == m1) {
+        m = m0;
+        k += now->K;
+    }
+    return (struct piece){m, k < K ? min32(STREAMED, m1 - m) : 0, k, min32(depth, K - k)};
+}
+
 /* Streamed rows [m0, m1) with packed rows [n0, n1). */
 static void part(const struct job *j, int32_t m0, int32_t m1, int32_t n0, int32_t n1)
 {
     struct block b;
-    int32_t most = j->product.packed.matrix.dtype == AP_F32 ? PACKED : PACKED_MOST;
+    int32_t most = j->product.packed.matrix.dtype == AP_F32 ? PACKED : PACKED_MOST, K = j->product.K;
     int32_t depth = j->product.streamed.by_columns && n1 - n0 <= ADAPTER ? THIN_DEPTH : DEPTH;
+    const struct piece first = {m0, min32(STREAMED, m1 - m0), 0, min32(depth, K)};
     for (int32_t n = n0; n < n1 && m0 < m1; n += most) {
         int32_t count = min32(most, n1 - n);
         if (j->adapter.K > 0)
             pack(b.adapter, b.rows, &j->adapter, n, count, 0, j->adapter.K);
-        for (int32_t k = 0; k < j->product.K; k += depth) {
-            int32_t K = min32(depth, j->product.K - k);
-            pack(b.packed, b.rows, &j->product, n, count, k, K);
-            for (int32_t m = m0; m < m1; m += STREAMED)
-                streamed_block(j, &b, m, min32(STREAMED, m1 - m), n, count, k, K);
+        for (struct piece now = first, next; now.rows > 0; now = next) {
+            if (now.m == m0)
+                pack(b.packed, b.rows, &j->product, n, count, now.k, now.K);
+            next = piece_after(&now, m0, m1, depth, K);
+            streamed_block(j, &b, &now, next.rows == 0 && n + most < n1 ? &first : &next, n, count);
         }
     }
 }

@@ -7,8 +7,6 @@
  * the registers of the innermost loop. */
 #include "tensor/product.h"
 
-#include <stddef.h>
-
 /* Left alone, gcc turns these pointers into one and an offset per row, for which there are not enough registers. */
 #define AP_ADVANCE(pointer, step)                                                                                  \
     do {                                                                                                           \
@@ -28,10 +26,24 @@ AP_INLINE void tile_prefetch(const int32_t rows, const int32_t vectors, float *C
             __builtin_prefetch(C + m * ldc + v * AP_LANES, 1);
 }
 
+/* How a tile asks for its rows: one after the other, a few bytes with each k. */
+struct asking {
+    const char *row;
+    ptrdiff_t apart;
+    int32_t each, leg, step; /* rows; k for a row; bytes per k */
+};
+
+AP_INLINE struct asking asking_begin(const struct ap_ahead *ahead, int32_t K)
+{
+    int32_t leg = K > ahead->each ? K / ahead->each : 1;
+    return (struct asking){ahead->first, ahead->apart, ahead->each, leg, (ahead->bytes + leg - 1) / leg};
+}
+
 /* Every third row has a pointer: it reaches the next two with the one distance of rows, as an address takes the
  * index once or twice. */
 AP_INLINE void tile(const int32_t rows, const int32_t vectors, float *restrict C, const float *restrict A,
-                    const float *restrict B, const struct ap_product *p, int32_t step_m, const int32_t step_k)
+                    const float *restrict B, const struct ap_product *p, int32_t step_m, const int32_t step_k,
+                    const struct asking *ask)
 {
     ap_vec sum[AP_TILE][2];
 #pragma GCC unroll 16
@@ -46,7 +58,16 @@ AP_INLINE void tile(const int32_t rows, const int32_t vectors, float *restrict C
 #pragma GCC unroll 4
     for (int32_t i = 0; i < (rows + 2) / 3; i++)
         third[i] = A + 3 * i * step;
-    for (int32_t k = 0; k < p->K; k++) {
+    const char *row = ask ? ask->row : NULL, *ahead = row;
+    for (int32_t k = 0, turn = ask ? ask->leg : 0; k < p->K; k++) {
+        if (ask) {
+            if (k == turn) {
+                ahead = row += ask->apart;
+                turn += ask->leg;
+            }
+            __builtin_prefetch(ahead, 0, 2);
+            ahead += ask->step;
+        }
         ap_vec b0 = ap__vec_load(B), b1 = vectors > 1 ? ap__vec_load(B + AP_LANES) : b0;
 #pragma GCC unroll 16
         for (int32_t m = 0; m < rows; m++) {
@@ -68,36 +89,46 @@ AP_INLINE void tile(const int32_t rows, const int32_t vectors, float *restrict C
 }
 
 /* A's element (m, k) is A[m * step_m + k * step_k]. */
-AP_INLINE void panel(const struct ap_product *p, int32_t n, const int32_t vectors, int32_t step_m, int32_t step_k)
+AP_INLINE void panel(const struct ap_product *p, int32_t n, const int32_t vectors, int32_t step_m, int32_t step_k,
+                     struct asking *ask)
 {
     int32_t m = 0;
 #define AP_TILES(rows)                                                                                             \
-    for (; m + (rows) <= p->M; m += (rows))                                                                        \
-    tile(rows, vectors, p->C + m * p->ldc + n, p->A + m * step_m, p->B + n, p, step_m, step_k)
-    AP_TILES(AP_TILE);
+    for (; m + (rows) <= p->M; m += (rows)) {                                                                      \
+        tile(rows, vectors, p->C + m * p->ldc + n, p->A + m * step_m, p->B + n, p, step_m, step_k, ask);           \
+        if (ask)                                                                                                   \
+            ask->row += ask->each * ask->apart;                                                                    \
+    }
+    AP_TILES(AP_TILE)
     if (AP_TILE > 8)
-        AP_TILES(8);
-    AP_TILES(4);
-    AP_TILES(2);
-    AP_TILES(1);
+        AP_TILES(8)
+    AP_TILES(4)
+    AP_TILES(2)
+    AP_TILES(1)
 #undef AP_TILES
 }
 
-AP_INLINE void product(const struct ap_product *p, int32_t step_m, int32_t step_k)
+AP_INLINE void product(const struct ap_product *p, int32_t step_m, int32_t step_k, struct asking *ask)
 {
     int32_t n = 0;
     for (; n + AP_PANEL <= p->N; n += AP_PANEL)
-        panel(p, n, 2, step_m, step_k);
+        panel(p, n, 2, step_m, step_k, ask);
     if (n < p->N)
-        panel(p, n, 1, step_m, step_k);
+        panel(p, n, 1, step_m, step_k, ask);
 }
 
 void ap__product(const struct ap_product *p)
 {
-    product(p, p->lda, 1);
+    product(p, p->lda, 1, NULL);
 }
 
 void ap__product_ta(const struct ap_product *p)
 {
-    product(p, 1, p->lda);
+    product(p, 1, p->lda, NULL);
+}
+
+void ap__product_ahead(const struct ap_product *p, const struct ap_ahead *ahead)
+{
+    struct asking ask = asking_begin(ahead, p->K);
+    product(p, p->lda, 1, &ask);
 }

@@ -10,6 +10,7 @@
 #include "tensor/vector.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Columns of a tile, and rows: as many accumulators as there are registers to hold them. */
 enum {
@@ -34,5 +35,14 @@ struct ap_product {
 void ap__product(const struct ap_product *product);
 /* A is stored as (K, M): C (+)= A^T B. */
 void ap__product_ta(const struct ap_product *product);
+
+/* Rows in memory that will be read after a product.  The tiles ask for them while they multiply, each for the next few;
+ * asked for all at once they would hold it up. */
+struct ap_ahead {
+    const char *first;   /* need not be readable */
+    ptrdiff_t apart;     /* bytes from a row to the next */
+    int32_t bytes, each; /* of a row; rows for a tile, at least 1 */
+};
+void ap__product_ahead(const struct ap_product *product, const struct ap_ahead *ahead);
 
 #endif

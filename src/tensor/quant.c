@@ -47,18 +47,32 @@ int32_t ap__matrix_unit(enum ap_dtype dtype)
 
 /* ---- to f32 ---- */
 
-static void int8_row(float *dst, const struct ap_matrix *W, size_t row, size_t from, size_t n)
+const void *ap__matrix_at(const struct ap_matrix *W, int32_t row, int32_t from)
 {
-    const int8_t *q = (const int8_t *)W->data + (size_t)W->rows * sizeof(float) + row * (size_t)W->cols + from;
+    const uint8_t *data = W->data;
+    size_t at = (size_t)row * (size_t)W->cols + (size_t)from;
+    switch (W->dtype) {
+    case AP_INT8: return data + (size_t)W->rows * sizeof(float) + at;
+    case AP_NF4:
+    case AP_NF4_DOUBLE: return data + nf4_of(W).at_codes + at / 2;
+    default: break;
+    }
+    if (!is_ggml(W->dtype))
+        return data + at * ap__dtype_size(W->dtype);
+    return data + at / ap__ggml_block_numbers(W->dtype) * ap__ggml_block_bytes(W->dtype);
+}
+
+static void int8_row(float *dst, const struct ap_matrix *W, int32_t row, int32_t from, int32_t n)
+{
+    const int8_t *q = ap__matrix_at(W, row, from);
     float largest = ((const float *)W->data)[row];
-    for (size_t i = 0; i < n; i++)
+    for (int32_t i = 0; i < n; i++)
         dst[i] = (float)q[i] * largest * (1.0f / 127.0f); /* in this order */
 }
 
-static void ggml_row(float *dst, const struct ap_matrix *W, size_t row, size_t from, size_t n)
+static void ggml_row(float *dst, const struct ap_matrix *W, int32_t row, int32_t from, size_t n)
 {
-    size_t block = ap__ggml_block_numbers(W->dtype), at = (row * (size_t)W->cols + from) / block;
-    const uint8_t *src = (const uint8_t *)W->data + at * ap__ggml_block_bytes(W->dtype);
+    const void *src = ap__matrix_at(W, row, from);
     switch (W->dtype) {
     case AP_Q8_0: ap__q8_0_to_f32(dst, src, n); break;
     case AP_Q4_0: ap__q4_0_to_f32(dst, src, n); break;
@@ -69,16 +83,15 @@ static void ggml_row(float *dst, const struct ap_matrix *W, size_t row, size_t f
 
 void ap__matrix_row(float *dst, const struct ap_matrix *W, int32_t row, int32_t from, int32_t n)
 {
-    size_t r = (size_t)row, at = r * (size_t)W->cols + (size_t)from;
     if (W->dtype < AP_DTYPE_PLAIN) {
-        ap__dtype_to_f32(dst, (const uint8_t *)W->data + at * ap__dtype_size(W->dtype), W->dtype, (size_t)n);
+        ap__dtype_to_f32(dst, ap__matrix_at(W, row, from), W->dtype, (size_t)n);
     } else if (W->dtype == AP_INT8) {
-        int8_row(dst, W, r, (size_t)from, (size_t)n);
+        int8_row(dst, W, row, from, n);
     } else if (W->dtype == AP_NF4 || W->dtype == AP_NF4_DOUBLE) {
         struct ap_nf4 nf4 = nf4_of(W);
-        ap__nf4_to_f32(dst, &nf4, W->data, at, (size_t)n);
+        ap__nf4_to_f32(dst, &nf4, W->data, (size_t)row * (size_t)W->cols + (size_t)from, (size_t)n);
     } else {
-        ggml_row(dst, W, r, (size_t)from, (size_t)n);
+        ggml_row(dst, W, row, from, (size_t)n);
     }
 }
 

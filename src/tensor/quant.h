@@ -22,6 +22,8 @@ int32_t ap__matrix_unit(enum ap_dtype dtype);
 
 /* dst (n,) f32 = numbers [from, from + n) of a row, overwrites.  from and n are multiples of the unit. */
 void ap__matrix_row(float *dst, const struct ap_matrix *W, int32_t row, int32_t from, int32_t n);
+/* Where that number lies, or the byte or block it is in. */
+const void *ap__matrix_at(const struct ap_matrix *W, int32_t row, int32_t from);
 /* dst (rows, cols) f32, overwrites. */
 void ap__matrix_to_f32(float *dst, const struct ap_matrix *W);
 /* out->data (ap__matrix_bytes of out's dtype and shape, zeroed) from W of the same shape and any dtype.  out's dtype
