@@ -5,6 +5,7 @@
  * runs, spans or blocks. */
 #include "test_tensor.h"
 
+#include "tensor/attention_plan.h"
 #include "tree/token_tree.h"
 
 #include <omp.h>
@@ -452,6 +453,35 @@ static void decode_runs_see_their_spans_and_themselves(void **state)
     free(out);
 }
 
+static void a_stretch_is_of_neighbouring_rows(void **state)
+{
+    (void)state;
+    struct ap_rng rng = ap__rng_make(1, "stretch", 0, 0, 0);
+    for (int repeat = 0; repeat < 300; repeat++) {
+        struct ap_span span[4];
+        struct ap_stream stream = {.span = span, .spans = (int32_t)ap__rng_below(&rng, 5), .own_start = 900,
+                                   .own_len = (int32_t)ap__rng_below(&rng, 20)};
+        stream.keys = stream.own_len;
+        for (int32_t s = 0; s < stream.spans; s++) {
+            span[s] = (struct ap_span){(int32_t)ap__rng_below(&rng, 800), (int32_t)ap__rng_below(&rng, 30)};
+            stream.keys += span[s].len;
+        }
+        for (int32_t from = 0; from < stream.keys; from++) {
+            int32_t rows[200], first, n = 1 + (int32_t)ap__rng_below(&rng, (uint32_t)(stream.keys - from));
+            ap__stream_rows(&stream, from, n, rows);
+            int32_t count = ap__stream_stretch(&stream, from, n, &first);
+            assert_in_range(count, 1, n);
+            for (int32_t i = 0; i < count; i++)
+                assert_int_equal(rows[i], first + i);
+            /* up to the end, or to that of a span */
+            int32_t end = 0, s = 0;
+            while (s < stream.spans && end <= from)
+                end += span[s++].len;
+            assert_int_equal(count, end > from && end - from < n ? end - from : n);
+        }
+    }
+}
+
 static void scores_of_any_size_stay_finite_and_nan_shows(void **state)
 {
     (void)state;
@@ -489,6 +519,7 @@ int main(void)
         cmocka_unit_test(attention_without_scratch_is_still_right),
         cmocka_unit_test(a_second_identical_call_allocates_nothing),
         cmocka_unit_test(decode_runs_see_their_spans_and_themselves),
+        cmocka_unit_test(a_stretch_is_of_neighbouring_rows),
         cmocka_unit_test(scores_of_any_size_stay_finite_and_nan_shows),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -220,3 +220,16 @@ void ap__stream_rows(const struct ap_stream *stream, int32_t from, int32_t n, in
     for (int32_t i = skip; filled < n; i++)
         row[filled++] = stream->own_start + i;
 }
+
+int32_t ap__stream_stretch(const struct ap_stream *stream, int32_t from, int32_t n, int32_t *row)
+{
+    for (int32_t s = 0; s < stream->spans; s++) {
+        if (from < stream->span[s].len) {
+            *row = stream->span[s].start + from;
+            return min32(n, stream->span[s].len - from);
+        }
+        from -= stream->span[s].len;
+    }
+    *row = stream->own_start + from;
+    return n;
+}

@@ -68,5 +68,7 @@ void ap__plan_walk(const struct ap_plan *plan, const struct ap_piece *piece, int
 
 /* Rows of the key/value arrays that keys [from, from+n) of a stream are: row (n,). */
 void ap__stream_rows(const struct ap_stream *stream, int32_t from, int32_t n, int32_t *row);
+/* The row of key `from`; returns how many of the n keys from there on are in neighbouring rows, at least 1. */
+int32_t ap__stream_stretch(const struct ap_stream *stream, int32_t from, int32_t n, int32_t *row);
 
 #endif

@@ -186,6 +186,7 @@ struct forward {
     const struct ap_plan *plan;
     const float *k, *v; /* the first row of the key/value head */
     size_t ld;          /* between rows */
+    struct ap_stream stream; /* to be taken; no keys: none */
     int32_t position[AP_ITEM_ROWS]; /* only with a window */
     float max[AP_ITEM_ROWS];
     AP_ALIGNED float sum[AP_ITEM_ROWS * AP_LANES]; /* per lane */
@@ -219,29 +220,60 @@ static void row_softmax(float *restrict S, float *restrict O, float *restrict ma
     ap__vec_store(sum, total);
 }
 
-/* Keys [from, from+n) of the stream are in Kt and V (rows ldv apart). */
-static void forward_block(struct forward *w, const struct ap_stream *stream, int32_t from, int32_t n, const float *V,
-                          int32_t ldv)
+/* The keys after block [from, from + AP_KEYS) of a stream, or the first of the next stream, as far as they are neighbours:
+ * their rows and how many tiles of `rows` rows ask for.  Values lie as keys do.  False when there are none. */
+static bool keys_ahead(const struct forward *w, const struct ap_stream *stream, const struct ap_stream *next, int32_t from,
+                       int32_t rows, struct ap_ahead *keys, struct ap_ahead *values)
+{
+    int32_t row, tiles = 2 * ((rows + AP_TILE - 1) / AP_TILE);
+    from += AP_KEYS;
+    if (from >= stream->keys && next) {
+        stream = next;
+        from = first_key(stream, w->position, w->plan->attn->window);
+    }
+    if (from >= stream->keys)
+        return false;
+    int32_t n = ap__stream_stretch(stream, from, min32(AP_KEYS, stream->keys - from), &row);
+    *keys = (struct ap_ahead){(const char *)(w->k + (size_t)row * w->ld), (ptrdiff_t)(w->ld * sizeof *w->k),
+                              w->plan->attn->Dh * (int32_t)sizeof *w->k, (n + tiles - 1) / tiles};
+    *values = *keys;
+    values->first = (const char *)(w->v + (size_t)row * w->ld);
+    return true;
+}
+
+static void multiply(const struct ap_product *product, const struct ap_ahead *ahead)
+{
+    if (ahead)
+        ap__product_ahead(product, ahead);
+    else
+        ap__product(product);
+}
+
+/* Keys [from, from+n) of the stream are in Kt and V (rows ldv apart); meanwhile those after them are asked for. */
+static void forward_block(struct forward *w, const struct ap_stream *stream, const struct ap_stream *next, int32_t from,
+                          int32_t n, const float *V, int32_t ldv)
 {
     int32_t width = w->plan->width, heads = w->plan->heads, Dh = w->plan->attn->Dh;
-    for (int32_t r = first_row(stream, from, heads); r < stream->row1; r += GROUP) {
+    struct ap_ahead keys, values;
+    int32_t first = first_row(stream, from, heads);
+    bool ask = keys_ahead(w, stream, next, from, min32(GROUP, stream->row1 - first), &keys, &values);
+    for (int32_t r = first; r < stream->row1; r += GROUP) {
         int32_t rows = min32(GROUP, stream->row1 - r);
         int32_t seen = keys_seen(stream, r + rows - 1, from, n, heads), padded = whole_lanes(seen);
         struct ap_product scores = {w->Q + r * width, w->Kt, w->S, width, AP_KEYS, AP_KEYS, rows, padded, Dh, false};
-        ap__product(&scores);
+        multiply(&scores, ask && r == first ? &keys : NULL);
         scores_mask(w->S, stream, r, rows, from, seen, padded, heads);
         window_mask(w->S, stream, w->position + r, w->plan->attn->window, rows, from, seen);
         for (int32_t i = 0; i < rows; i++)
             row_softmax(w->S + i * AP_KEYS, w->O + (r + i) * width, &w->max[r + i], w->sum + (r + i) * AP_LANES, padded,
                         width);
         struct ap_product mix = {w->S, V, w->O + r * width, AP_KEYS, ldv, width, rows, width, seen, true};
-        ap__product(&mix);
+        multiply(&mix, ask && r == first ? &values : NULL);
     }
 }
 
-static void forward_stream(void *ctx, const struct ap_stream *stream)
+static void forward_stream(struct forward *w, const struct ap_stream *stream, const struct ap_stream *next)
 {
-    struct forward *w = ctx;
     int32_t row[AP_KEYS], Dh = w->plan->attn->Dh;
     int32_t from = first_key(stream, w->position, w->plan->attn->window);
     for (; from < stream->keys; from += AP_KEYS) {
@@ -250,8 +282,16 @@ static void forward_stream(void *ctx, const struct ap_stream *stream)
         rows_transpose(w->Kt, w->k, w->ld, row, n, Dh);
         int32_t ldv;
         const float *V = rows_pack(w->V, w->v, w->ld, row, n, Dh, w->plan->width, &ldv);
-        forward_block(w, stream, from, n, V, ldv);
+        forward_block(w, stream, next, from, n, V, ldv);
     }
+}
+
+/* A stream is taken when the one after it is known. */
+static void forward_visit(void *ctx, const struct ap_stream *next)
+{
+    struct forward *w = ctx;
+    forward_stream(w, &w->stream, next);
+    w->stream = *next;
 }
 
 /* Item i for head group j. */
@@ -275,7 +315,9 @@ static void forward_item(const struct ap_plan *plan, int32_t i, int32_t j, float
         w.max[r] = MASKED;
     memset(w.sum, 0, (size_t)rows * AP_LANES * sizeof *w.sum);
     memset(w.O, 0, (size_t)rows * (size_t)width * sizeof *w.O);
-    ap__plan_walk(plan, piece, pieces, forward_stream, &w);
+    w.stream = (struct ap_stream){0};
+    ap__plan_walk(plan, piece, pieces, forward_visit, &w);
+    forward_stream(&w, &w.stream, NULL);
     FOR_ROWS(plan, piece, pieces, head0)
     {
         size_t at = (size_t)query * (size_t)attn->H + (size_t)head;

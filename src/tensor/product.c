@@ -103,6 +103,7 @@ AP_INLINE void panel(const struct ap_product *p, int32_t n, const int32_t vector
     if (AP_TILE > 8)
         AP_TILES(8)
     AP_TILES(4)
+    AP_TILES(3)
     AP_TILES(2)
     AP_TILES(1)
 #undef AP_TILES
