@@ -356,14 +356,31 @@ static int32_t find_entry(const struct ap_bpe *b, const char *entry, size_t n, s
     return spelled ? vocab_find(b, ap__buf_cstr(bytes), bytes->len, false) : vocab_find(b, entry, n, b->byte_level);
 }
 
-/* left, right and what they merge to, all of them tokens; false otherwise. */
+/* Whether token `id` is the text of one token and then that of another. */
+static bool is_joined(const struct ap_bpe *b, int32_t id, int32_t left, int32_t right)
+{
+    if (id >= b->size || !b->token[id].flags || b->token[id].flags & TOKEN_LITERAL)
+        return false;
+    const struct token *t = &b->token[id], *l = &b->token[left], *r = &b->token[right];
+    const char *text = b->text.data + t->at;
+    return t->len == l->len + r->len && memcmp(text, b->text.data + l->at, l->len) == 0 &&
+           memcmp(text + l->len, b->text.data + r->at, r->len) == 0;
+}
+
+/* id[0], id[1]: left and right; id[2]: what they merge to, all of them tokens; false otherwise.  Tokens are mostly numbered
+ * in the order of merges, so the one after the last id[2] is tried first. */
 static bool find_pair(const struct ap_bpe *b, const char *l, size_t l_len, const char *r, size_t r_len,
                       struct ap_buf *bytes, int32_t id[3])
 {
+    int32_t guess = id[2] + 1;
     id[0] = find_entry(b, l, l_len, bytes);
     id[1] = find_entry(b, r, r_len, bytes);
     if (id[0] < 0 || id[1] < 0)
         return false;
+    if (is_joined(b, guess, id[0], id[1])) {
+        id[2] = guess;
+        return true;
+    }
     ap__buf_clear(bytes);
     ap__buf_add(bytes, b->text.data + b->token[id[0]].at, b->token[id[0]].len);
     ap__buf_add(bytes, b->text.data + b->token[id[1]].at, b->token[id[1]].len);
@@ -373,12 +390,12 @@ static bool find_pair(const struct ap_bpe *b, const char *l, size_t l_len, const
 
 /* A merge is ["left", "right"] or "left right"; files exist whose tokens have spaces themselves, so that every space
  * may be the one between. */
-static ap_status add_merge(struct ap_bpe *b, const json_t *item, size_t rank, struct ap_buf *bytes, struct ap_err *err)
+static ap_status add_merge(struct ap_bpe *b, const json_t *item, size_t rank, struct ap_buf *bytes, int32_t id[3],
+                           struct ap_err *err)
 {
     const char *l = json_string_value(json_array_get(item, 0)), *r = json_string_value(json_array_get(item, 1));
     const char *text = json_string_value(item);
     bool found = json_array_size(item) == 2 && l && r;
-    int32_t id[3] = {-1, -1, -1};
     if (found)
         found = find_pair(b, l, strlen(l), r, strlen(r), bytes, id);
     for (const char *space = text ? strchr(text, ' ') : NULL; space && !found; space = strchr(space + 1, ' '))
@@ -408,8 +425,9 @@ static ap_status read_merges(struct ap_bpe *b, const json_t *model, struct ap_er
     for (size_t i = 0; i < slots; i++)
         b->merge[i].rank = NO_RANK;
     ap_status status = AP_OK;
+    int32_t id[3] = {-1, -1, -1};
     for (size_t i = 0; status == AP_OK && i < n; i++)
-        status = add_merge(b, json_array_get(list, i), i, &bytes, err);
+        status = add_merge(b, json_array_get(list, i), i, &bytes, id, err);
     ap__buf_deinit(&bytes);
     return status;
 }
