@@ -10,8 +10,9 @@
  * time, so that other programs on the machine count less. */
 #include "base/progress.h"
 #include "base/rng.h"
-#include "tensor/quant.h"
 #include "tensor/cpu.h"
+#include "tensor/libopenblas.h"
+#include "tensor/quant.h"
 
 #include <omp.h>
 #include <stdio.h>
@@ -128,6 +129,43 @@ static void bench_product(int32_t T, int32_t O, int32_t I, enum ap_dtype dtype, 
     ap__arena_release(&arena, mark);
 }
 
+/* The matrices of a model one after the other, so that they come from memory as in a decode step. */
+enum { LAYERS = 30, MATRICES = 7 };
+struct layers {
+    struct product product[LAYERS * MATRICES];
+};
+
+static void call_layers(void *ctx)
+{
+    struct layers *l = ctx;
+    for (int32_t i = 0; i < LAYERS * MATRICES; i++)
+        call_linear(&l->product[i]);
+}
+
+/* SmolLM2-135M's without the output matrix: 425 MB in f32. */
+static void bench_layers(int32_t T, enum ap_dtype dtype)
+{
+    static const int32_t shapes[MATRICES][2] = {{576, 576}, {192, 576}, {192, 576}, {576, 576}, {1536, 576}, {1536, 576}, {576, 1536}};
+    struct ap_arena_mark mark = ap__arena_mark(&arena);
+    struct layers l;
+    double flops = 0, bytes = 0;
+    float *y = numbers((size_t)T * 1536), *x = numbers((size_t)T * 1536), *W = numbers(1536 * 576);
+    for (int32_t i = 0; i < LAYERS * MATRICES; i++) {
+        int32_t O = shapes[i % MATRICES][0], I = shapes[i % MATRICES][1];
+        size_t size = ap__matrix_bytes(dtype, O, I);
+        void *stored = take(size, 1);
+        l.product[i] = (struct product){T, O, I, y, x, NULL, {dtype, O, I, stored}};
+        if (ap__matrix_convert(&l.product[i].W, stored, &(struct ap_matrix){AP_F32, O, I, W}, NULL) != AP_OK)
+            exit(1);
+        flops += 2.0 * T * O * I;
+        bytes += (double)size;
+    }
+    char shape[64];
+    snprintf(shape, sizeof shape, "T%d %d layers %s", T, LAYERS, ap__dtype_name(dtype));
+    bench("linear", shape, call_layers, &l, flops, bytes);
+    ap__arena_release(&arena, mark);
+}
+
 /* ---- attention ---- */
 
 struct attention {
@@ -235,6 +273,42 @@ static void bench_decode(int32_t runs, int32_t H, int32_t Hkv, int32_t Dh)
     for (int32_t r = 0; r < runs; r++) /* queries stand alone, keys in the pool */
         a.run[r].q_start = r;
     bench_attention(&a, "decode", false);
+    ap__arena_release(&arena, mark);
+}
+
+static void call_attention_layers(void *ctx)
+{
+    struct attention *a = ctx;
+    size_t n = (size_t)a->T * (size_t)(a->attn.Hkv * a->attn.Dh);
+    for (size_t l = 0; l < LAYERS; l++)
+        op->attention(a->out, NULL, a->q, a->k + l * n, a->v + l * n, &a->attn);
+}
+
+/* A decode step through all layers, keys as a session holds them: below 600 common tokens, 30 of a question for every eight
+ * branches and 107 of each. */
+static void bench_decode_layers(int32_t runs, int32_t H, int32_t Hkv, int32_t Dh)
+{
+    enum { COMMON = 600, QUESTION = 30, OWN = 106 };
+    struct ap_arena_mark mark = ap__arena_mark(&arena);
+    struct attention a = attention_new(H, Hkv, Dh);
+    struct ap_span path[3] = {{0, COMMON}};
+    a.T = COMMON;
+    for (int32_t r = 0; r < runs; r++) {
+        if (r % 8 == 0) {
+            path[1] = (struct ap_span){a.T, QUESTION};
+            a.T += QUESTION;
+        }
+        path[2] = (struct ap_span){a.T, OWN};
+        a.T += OWN;
+        run_add(&a, 1, path, 3);
+        a.run[r].q_start = r;
+    }
+    size_t nq = (size_t)(runs * H * Dh), nk = (size_t)a.T * (size_t)(Hkv * Dh);
+    a.q = numbers(nq), a.out = numbers(nq), a.k = numbers(LAYERS * nk), a.v = numbers(LAYERS * nk);
+    a.attn.run = a.run, a.attn.span = a.span, a.attn.run_count = a.runs, a.attn.head_rows = a.T;
+    char shape[96];
+    snprintf(shape, sizeof shape, "decode runs%d H%d/%d Dh%d %d layers", runs, H, Hkv, Dh, LAYERS);
+    bench("attention", shape, call_attention_layers, &a, LAYERS * 4.0 * a.pairs * H * Dh, LAYERS * 8.0 * (double)nk);
     ap__arena_release(&arena, mark);
 }
 
@@ -361,6 +435,11 @@ int main(int argc, char **argv)
 {
     if (argc > 1)
         repeats = atoi(argv[1]) > 0 && atoi(argv[1]) <= 64 ? atoi(argv[1]) : repeats;
+    struct ap_err err;
+    if (ap__libopenblas_load(&err) != AP_OK) {
+        fprintf(stderr, "bench_ops: %s\n", err.message);
+        return 1;
+    }
     ap__arena_init(&arena, 0);
     printf("op,shape,threads,median_us,least_us,gflops,percent_of_sgemm,gbytes\n");
     struct product top = {1024, 1024, 1024, numbers(1 << 20), numbers(1 << 20), numbers(1 << 20),
@@ -391,6 +470,13 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof held_rows / sizeof *held_rows; i++)
         for (size_t k = 0; k < sizeof held / sizeof *held; k++)
             bench_product(held_rows[i], 4096, 4096, held[k], held_rows[i] == 256);
+    static const int32_t branches[] = {1, 16, 32, 64, 150};
+    for (size_t i = 0; i < sizeof branches / sizeof *branches; i++) {
+        bench_layers(branches[i], AP_F32);
+        bench_layers(branches[i], AP_BF16);
+        bench_layers(branches[i], AP_F16);
+    }
+    bench_product(64, 49152, 576, AP_F32, false);
     bench_tree(4, 2, 32, 6, 150, 5, 40);
     bench_tree(4, 2, 32, 12, 120, 10, 10);
     bench_tree(6, 2, 32, 6, 150, 5, 40);
@@ -400,6 +486,7 @@ int main(int argc, char **argv)
     bench_decode(256, 4, 2, 32);
     bench_decode(64, 9, 3, 64);
     bench_decode(32, 32, 8, 128);
+    bench_decode_layers(64, 9, 3, 64);
     bench_prefill(1, 4, 2, 32);
     bench_prefill(1000, 4, 2, 32);
     bench_prefill(1000, 32, 8, 128);
