@@ -7,11 +7,6 @@
 
 #include <string.h>
 
-static int32_t min32(int32_t a, int32_t b)
-{
-    return a < b ? a : b;
-}
-
 static int32_t max32(int32_t a, int32_t b)
 {
     return a > b ? a : b;
@@ -26,7 +21,7 @@ static const struct ap_span *spans_of(const struct ap_attn *attn, const struct a
 static int32_t spans_shared(const struct ap_attn *attn, const struct ap_attn_run *a, const struct ap_attn_run *b)
 {
     const struct ap_span *x = spans_of(attn, a), *y = spans_of(attn, b);
-    int32_t n = min32(a->span_count, b->span_count), i = 0;
+    int32_t n = ap__min32(a->span_count, b->span_count), i = 0;
     while (i < n && x[i].start == y[i].start && x[i].len == y[i].len)
         i++;
     return i;
@@ -59,7 +54,7 @@ static void runs_sort(struct ap_plan *plan)
         sorted = !out_of_order(plan->attn, &plan->attn->run[from[i - 1]], &plan->attn->run[from[i]]);
     for (int32_t size = 1; size < n && !sorted; size *= 2) {
         for (int32_t lo = 0; lo < n; lo += 2 * size)
-            runs_merge(plan->attn, from, to, lo, min32(lo + size, n), min32(lo + 2 * size, n));
+            runs_merge(plan->attn, from, to, lo, ap__min32(lo + size, n), ap__min32(lo + 2 * size, n));
         int32_t *swap = from;
         from = to;
         to = swap;
@@ -81,8 +76,8 @@ static void heads_divide(struct ap_plan *plan)
 /* Items as large as fits, but enough of them for `wanted` in total. */
 static void items_size(struct ap_plan *plan, int32_t wanted)
 {
-    int32_t rows = min32(AP_ITEM_ROWS, AP_ITEM_NUMBERS / plan->width);
-    int32_t most = rows / plan->heads, least = min32(most, max32(1, 16 / plan->heads));
+    int32_t rows = ap__min32(AP_ITEM_ROWS, AP_ITEM_NUMBERS / plan->width);
+    int32_t most = rows / plan->heads, least = ap__min32(most, max32(1, 16 / plan->heads));
     int64_t total = (int64_t)plan->first[plan->count] * plan->groups * plan->attn->Hkv;
     int64_t even = (total + wanted - 1) / wanted;
     plan->queries = even > most ? most : max32(least, (int32_t)even);
@@ -92,7 +87,7 @@ static void items_size(struct ap_plan *plan, int32_t wanted)
 void ap__plan_make(struct ap_plan *plan, const struct ap_attn *attn, int32_t *next, int32_t wanted)
 {
     plan->attn = attn;
-    plan->count = min32(AP_BATCH_RUNS, attn->run_count - *next);
+    plan->count = ap__min32(AP_BATCH_RUNS, attn->run_count - *next);
     plan->width = (attn->Dh + AP_PANEL - 1) / AP_PANEL * AP_PANEL;
     for (int32_t i = 0; i < plan->count; i++)
         plan->order[i] = *next + i;
@@ -126,9 +121,9 @@ static int32_t run_holding(const struct ap_plan *plan, int32_t q)
 
 int32_t ap__plan_pieces(const struct ap_plan *plan, int32_t i, struct ap_piece *piece)
 {
-    int32_t q = i * plan->queries, end = min32(q + plan->queries, plan->first[plan->count]), n = 0, row = 0;
+    int32_t q = i * plan->queries, end = ap__min32(q + plan->queries, plan->first[plan->count]), n = 0, row = 0;
     for (int32_t r = run_holding(plan, q); q < end; r++) {
-        int32_t from = q - plan->first[r], count = min32(plan->first[r + 1], end) - q;
+        int32_t from = q - plan->first[r], count = ap__min32(plan->first[r + 1], end) - q;
         if (count <= 0)
             continue;
         piece[n++] = (struct ap_piece){&plan->attn->run[plan->order[r]], from, count, row, plan->context[r]};
@@ -140,10 +135,10 @@ int32_t ap__plan_pieces(const struct ap_plan *plan, int32_t i, struct ap_piece *
 
 double ap__plan_cost(const struct ap_plan *plan, int32_t i)
 {
-    int32_t q = i * plan->queries, end = min32(q + plan->queries, plan->first[plan->count]);
+    int32_t q = i * plan->queries, end = ap__min32(q + plan->queries, plan->first[plan->count]);
     double cost = 0, most = plan->attn->window > 0 ? plan->attn->window : INT32_MAX;
     for (int32_t r = run_holding(plan, q); q < end; r++) {
-        int32_t from = q - plan->first[r], count = min32(plan->first[r + 1], end) - q;
+        int32_t from = q - plan->first[r], count = ap__min32(plan->first[r + 1], end) - q;
         if (count <= 0)
             continue;
         double keys = plan->context[r] + from + 0.5 * count;
@@ -213,7 +208,7 @@ void ap__stream_rows(const struct ap_stream *stream, int32_t from, int32_t n, in
 {
     int32_t filled = 0, skip = from;
     for (int32_t s = 0; s < stream->spans && filled < n; s++) {
-        for (int32_t i = min32(skip, stream->span[s].len); i < stream->span[s].len && filled < n; i++)
+        for (int32_t i = ap__min32(skip, stream->span[s].len); i < stream->span[s].len && filled < n; i++)
             row[filled++] = stream->span[s].start + i;
         skip = max32(0, skip - stream->span[s].len);
     }
@@ -226,7 +221,7 @@ int32_t ap__stream_stretch(const struct ap_stream *stream, int32_t from, int32_t
     for (int32_t s = 0; s < stream->spans; s++) {
         if (from < stream->span[s].len) {
             *row = stream->span[s].start + from;
-            return min32(n, stream->span[s].len - from);
+            return ap__min32(n, stream->span[s].len - from);
         }
         from -= stream->span[s].len;
     }

@@ -4,6 +4,7 @@
  * the shapes of small models this is faster than OpenBLAS's own threads. */
 #include "tensor/cpu.h"
 #include "tensor/libopenblas.h"
+#include "tensor/vector.h"
 
 #include <omp.h>
 
@@ -12,17 +13,12 @@
 /* Slices of a result are multiples of this, a whole number of the kernel's tiles. */
 enum { SLICE = 16 };
 
-static int32_t min32(int32_t a, int32_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Threads for a product whose result can be cut into `slices`. */
 static int32_t threads_for(double products, int32_t slices)
 {
     if (products <= SERIAL_MAX || omp_in_parallel())
         return 1;
-    return min32(omp_get_max_threads(), slices);
+    return ap__min32(omp_get_max_threads(), slices);
 }
 
 static int32_t slices_of(int32_t n)
@@ -33,7 +29,7 @@ static int32_t slices_of(int32_t n)
 /* First index of part `i` of `parts` of n, a multiple of SLICE. */
 static int32_t part_start(int32_t n, int32_t i, int32_t parts)
 {
-    return min32(n, (int32_t)((int64_t)slices_of(n) * i / parts) * SLICE);
+    return ap__min32(n, (int32_t)((int64_t)slices_of(n) * i / parts) * SLICE);
 }
 
 /* Rows [m0, m1) and columns [n0, n1) of the result. */

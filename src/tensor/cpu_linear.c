@@ -61,11 +61,6 @@ struct block {
     AP_ALIGNED float adapter[PACKED_MOST * ADAPTER];
 };
 
-static int32_t min32(int32_t a, int32_t b)
-{
-    return a < b ? a : b;
-}
-
 /* ---- operands ---- */
 
 /* Rows [r, r+n), numbers [k, k+K) of each, *apart from another: where they lie, or decoded to scratch (n, APART). Rows
@@ -137,7 +132,7 @@ static void decoded_columns_pack(float *dst, float *row, const struct ap_matrix 
     for (int32_t i = 0; i < K; i++) {
         ap__matrix_row(row, m, k + i, column, n);
         for (int32_t r = 0; r < padded; r += AP_LANES) {
-            int32_t panel = r / AP_PANEL * AP_PANEL, width = min32(AP_PANEL, padded - panel);
+            int32_t panel = r / AP_PANEL * AP_PANEL, width = ap__min32(AP_PANEL, padded - panel);
             ap__vec_store(dst + panel * K + i * width + (r - panel), ap__vec_load(row + r) * scale);
         }
     }
@@ -157,7 +152,7 @@ static void pack(float *dst, float *scratch, const struct product *p, int32_t r,
         return;
     }
     for (int32_t i = 0; i < padded; i += AP_LANES) {
-        int32_t panel = i / AP_PANEL * AP_PANEL, width = min32(AP_PANEL, padded - panel), count = min32(AP_LANES, n - i), ld;
+        int32_t panel = i / AP_PANEL * AP_PANEL, width = ap__min32(AP_PANEL, padded - panel), count = ap__min32(AP_LANES, n - i), ld;
         float *to = dst + panel * K + (i - panel);
         if (s->by_columns) {
             columns_pack(to, width, &s->matrix, r + i, count, k, K, p->scale);
@@ -258,7 +253,7 @@ static void streamed_block(const struct job *j, struct block *b, const struct pi
     const float *A = s->by_columns ? columns_get(b->streamed, &s->matrix, m, rows, s->first + k, K, &lda)
                                    : rows_get(b->streamed, &s->matrix, s->first + m, rows, k, K, &lda);
     for (int32_t c = 0; c < padded; c += AP_PANEL) {
-        int32_t width = min32(AP_PANEL, padded - c);
+        int32_t width = ap__min32(AP_PANEL, padded - c);
         bool direct = !j->transposed && c + width <= n;
         float *C = direct ? j->C + (size_t)m * j->ldc + (size_t)(at + c) : b->out + c;
         int32_t ldc = direct ? (int32_t)j->ldc : PACKED_MOST;
@@ -281,7 +276,7 @@ static struct piece piece_after(const struct piece *now, int32_t m0, int32_t m1,
         m = m0;
         k += now->K;
     }
-    return (struct piece){m, k < K ? min32(STREAMED, m1 - m) : 0, k, min32(depth, K - k)};
+    return (struct piece){m, k < K ? ap__min32(STREAMED, m1 - m) : 0, k, ap__min32(depth, K - k)};
 }
 
 /* Streamed rows [m0, m1) with packed rows [n0, n1). */
@@ -290,9 +285,9 @@ static void part(const struct job *j, int32_t m0, int32_t m1, int32_t n0, int32_
     struct block b;
     int32_t most = j->product.packed.matrix.dtype == AP_F32 ? PACKED : PACKED_MOST, K = j->product.K;
     int32_t depth = j->product.streamed.by_columns && n1 - n0 <= ADAPTER ? THIN_DEPTH : DEPTH;
-    const struct piece first = {m0, min32(STREAMED, m1 - m0), 0, min32(depth, K)};
+    const struct piece first = {m0, ap__min32(STREAMED, m1 - m0), 0, ap__min32(depth, K)};
     for (int32_t n = n0; n < n1 && m0 < m1; n += most) {
-        int32_t count = min32(most, n1 - n);
+        int32_t count = ap__min32(most, n1 - n);
         if (j->adapter.K > 0)
             pack(b.adapter, b.rows, &j->adapter, n, count, 0, j->adapter.K);
         for (struct piece now = first, next; now.rows > 0; now = next) {
@@ -307,7 +302,7 @@ static void part(const struct job *j, int32_t m0, int32_t m1, int32_t n0, int32_
 /* First of the rows of thread i of `parts`, a multiple of unit. */
 static int32_t part_start(int32_t n, int32_t i, int32_t parts, int32_t unit)
 {
-    return min32(n, (int32_t)((int64_t)((n + unit - 1) / unit) * i / parts) * unit);
+    return ap__min32(n, (int32_t)((int64_t)((n + unit - 1) / unit) * i / parts) * unit);
 }
 
 /* C of M streamed and N packed rows, its longer side shared out; columns of blocks must not be parted. */
@@ -316,7 +311,7 @@ static void run(const struct job *j, int32_t M, int32_t N)
     const struct side *packed = &j->product.packed;
     bool by_streamed = M >= N || (packed->by_columns && ap__matrix_unit(packed->matrix.dtype) > 1);
     int32_t side = by_streamed ? M : N, unit = by_streamed ? AP_TILE : AP_LANES, parts = (side + unit - 1) / unit;
-    int32_t threads = (double)M * N * j->product.K <= SERIAL_MAX || omp_in_parallel() ? 1 : min32(omp_get_max_threads(), parts);
+    int32_t threads = (double)M * N * j->product.K <= SERIAL_MAX || omp_in_parallel() ? 1 : ap__min32(omp_get_max_threads(), parts);
 #pragma omp parallel num_threads(threads) if (threads > 1)
     {
         int32_t i = omp_get_thread_num(), n = omp_get_num_threads();
@@ -338,7 +333,7 @@ static struct side rows_of(const float *x, int32_t rows, int32_t cols)
 static void gemv(float *y, const float *x, const struct ap_matrix *W, int32_t T, bool accumulate, float scale)
 {
     bool serial = (double)T * W->rows * W->cols <= SERIAL_MAX || omp_in_parallel();
-    int32_t unit = AP_LANES, parts = serial ? 1 : min32(omp_get_max_threads(), (W->rows + unit - 1) / unit);
+    int32_t unit = AP_LANES, parts = serial ? 1 : ap__min32(omp_get_max_threads(), (W->rows + unit - 1) / unit);
 #pragma omp parallel for num_threads(parts) if (parts > 1)
     for (int32_t i = 0; i < parts; i++)
         ap__cpu_gemv(y, x, W, T, accumulate, scale, part_start(W->rows, i, parts, unit),

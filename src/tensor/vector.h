@@ -28,6 +28,12 @@
 
 #define AP_INLINE static inline __attribute__((always_inline))
 
+/* Of counts and sizes of blocks. */
+AP_INLINE int32_t ap__min32(int32_t a, int32_t b)
+{
+    return a < b ? a : b;
+}
+
 typedef float ap_vec __attribute__((vector_size(AP_LANES * 4)));
 typedef int32_t ap_ivec __attribute__((vector_size(AP_LANES * 4)));
 typedef uint32_t ap_uvec __attribute__((vector_size(AP_LANES * 4)));
