@@ -157,6 +157,33 @@ static void an_adapted_linear_equals_its_two_products(void **state)
     }
 }
 
+/* Whatever reads them, for few rows or many. */
+static void weights_in_16_bits_are_those_in_f32(void **state)
+{
+    (void)state;
+    static const int32_t shapes[][2] = {{131, 77}, {300, 768}, {9, 33}};
+    for (int32_t dtype = AP_BF16; dtype <= AP_F16; dtype++) {
+        for (int32_t s = 0; s < 3 * 70; s++) {
+            struct operands p = {.T = 1 + s / 3, .O = shapes[s % 3][0], .I = shapes[s % 3][1]};
+            struct ap_rng rng = ap__rng_make((uint64_t)s, "16 bits", 0, 0, 0);
+            size_t n = (size_t)p.O * (size_t)p.I, ny = (size_t)p.T * (size_t)p.O;
+            float *x = numbers((size_t)p.T * (size_t)p.I, &rng, 1), *W = numbers(n, &rng, 1), *y = numbers(ny, &rng, 1);
+            float *want = malloc(ny * sizeof *want);
+            uint16_t *half = malloc(n * sizeof *half);
+            ap__dtype_from_f32(half, W, (enum ap_dtype)dtype, n);
+            ap__dtype_to_f32(W, half, (enum ap_dtype)dtype, n);
+            op->linear(y, x, &(struct ap_matrix){(enum ap_dtype)dtype, p.O, p.I, half}, p.T, false, 1);
+            op->linear(want, x, &(struct ap_matrix){AP_F32, p.O, p.I, W}, p.T, false, 1);
+            check_same("y", &p, y, want, ny);
+            free(half);
+            free(want);
+            free(y);
+            free(W);
+            free(x);
+        }
+    }
+}
+
 /* What a product asks for is of no consequence: more rows than it has steps, none of them readable, any number of bytes. */
 static void a_product_that_asks_ahead_is_the_same_product(void **state)
 {
@@ -169,7 +196,7 @@ static void a_product_that_asks_ahead_is_the_same_product(void **state)
         struct ap_product p = {A, B, got, K, N, N, 1 + (int32_t)ap__rng_below(&rng, M),
                                AP_LANES * (1 + (int32_t)ap__rng_below(&rng, N / AP_LANES)), 1 + (int32_t)ap__rng_below(&rng, K),
                                repeat % 2};
-        struct ap_ahead ahead = {(const char *)(repeat % 3 ? B : NULL), (ptrdiff_t)ap__rng_below(&rng, 9000),
+        struct ap_ahead ahead = {(const char *)(B + repeat), (ptrdiff_t)ap__rng_below(&rng, 9000),
                                  (int32_t)ap__rng_below(&rng, 9000), 1 + (int32_t)ap__rng_below(&rng, 100)};
         memcpy(got, want, M * N * sizeof *got);
         ap__product_ahead(&p, &ahead);
@@ -188,6 +215,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_equal_plain_loops_at_every_edge),
         cmocka_unit_test(an_adapted_linear_equals_its_two_products),
+        cmocka_unit_test(weights_in_16_bits_are_those_in_f32),
         cmocka_unit_test(a_product_that_asks_ahead_is_the_same_product),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,6 +50,37 @@ static void every_16_bit_number_survives_the_way_through_f32(void **state)
     }
 }
 
+/* All patterns at once and in pieces of any length, against what their bits stand for. */
+static void many_16_bit_numbers_are_what_each_stands_for(void **state)
+{
+    (void)state;
+    enum { N = 65536 };
+    uint16_t *in = malloc(N * sizeof *in);
+    float *out = malloc(N * sizeof *out);
+    for (uint32_t bits = 0; bits < N; bits++)
+        in[bits] = (uint16_t)bits;
+    for (int32_t dtype = AP_BF16; dtype <= AP_F16; dtype++) {
+        int32_t mantissa = dtype == AP_F16 ? 10 : 7, bias = dtype == AP_F16 ? 15 : 127;
+        for (size_t i = 0, n; i < N; i += n) {
+            n = i == 0 ? N / 2 : 1 + i % 77;
+            n = i + n < N ? n : N - i;
+            ap__dtype_to_f32(out + i, in + i, (enum ap_dtype)dtype, n);
+        }
+        for (int32_t i = 0; i < N; i++) {
+            int32_t fraction = i & ((1 << mantissa) - 1), exponent = (i & 0x7fff) >> mantissa;
+            double want = exponent > 0 ? ldexp(1 + ldexp(fraction, -mantissa), exponent - bias) : ldexp(fraction, 1 - bias - mantissa);
+            if (exponent == 2 * bias + 1) {
+                assert_true(fraction > 0 ? isnan(out[i]) : isinf(out[i]));
+            } else if (want != fabs((double)out[i])) {
+                fail_msg("%s %04x: got %.9g, want %.9g", ap__dtype_name((enum ap_dtype)dtype), (unsigned)i, (double)out[i], want);
+            }
+            assert_true(isnan(out[i]) || (signbit(out[i]) != 0) == (i >= 0x8000));
+        }
+    }
+    free(out);
+    free(in);
+}
+
 /* The nearest 16-bit number by search among its neighbours, ties to the even pattern. */
 static void rounding_goes_to_the_nearest_and_ties_to_even(void **state)
 {
@@ -343,6 +374,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(formats_have_the_names_of_safetensors),
         cmocka_unit_test(every_16_bit_number_survives_the_way_through_f32),
+        cmocka_unit_test(many_16_bit_numbers_are_what_each_stands_for),
         cmocka_unit_test(rounding_goes_to_the_nearest_and_ties_to_even),
         cmocka_unit_test(the_exponential_is_right_to_two_units_in_the_last_place),
         cmocka_unit_test(vectors_have_the_same_exponential),

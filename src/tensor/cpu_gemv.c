@@ -10,37 +10,42 @@
 #include "tensor/quant.h"
 #include "tensor/vector.h"
 
-/* Outputs at a time, columns of a decoded piece (16 KiB), rows of x for which decoding once more would be a waste. */
-enum { OUTPUTS = 4, PIECE = 1024, PIECE_ROWS = 16 };
+/* Outputs at a time; columns of a decoded piece (16 KiB), rows of x for which decoding once more would be a waste; rows up
+ * to which this is faster with weights that are not decoded. */
+enum { OUTPUTS = 4, PIECE = 1024, PIECE_ROWS = 16, PLAIN_ROWS = 8 };
 
-typedef uint16_t half_vec __attribute__((vector_size(AP_LANES * 2), aligned(2), may_alias));
-
-/* AP_LANES weights from number `at` on; f32 or bf16. */
-AP_INLINE ap_vec weights_load(const void *W, size_t at, const bool bf16)
+AP_INLINE const void *weight_at(const void *W, size_t at, const enum ap_dtype dtype)
 {
-    if (!bf16)
-        return ap__vec_load((const float *)W + at);
-    half_vec h = *(const half_vec *)((const uint16_t *)W + at);
-    return (ap_vec)(__builtin_convertvector(h, ap_uvec) << 16);
+    return (const uint8_t *)W + at * (dtype == AP_F32 ? 4 : 2);
 }
 
-AP_INLINE float weight_load(const void *W, size_t at, const bool bf16)
+/* AP_LANES weights. */
+AP_INLINE ap_vec weights_load(const void *W, const enum ap_dtype dtype)
+{
+    return dtype == AP_F32 ? ap__vec_load(W) : dtype == AP_BF16 ? ap__vec_load_bf16(W) : ap__vec_load_f16(W);
+}
+
+AP_INLINE float weight_load(const void *W, const enum ap_dtype dtype)
 {
     float w;
-    ap__dtype_to_f32(&w, (const uint8_t *)W + at * (bf16 ? 2 : 4), bf16 ? AP_BF16 : AP_F32, 1);
+    ap__dtype_to_f32(&w, W, dtype, 1);
     return w;
 }
 
-/* dot (rows, outputs) of rows of x with rows of W, both of I numbers, ldx and ldw apart. */
+/* dot (rows, outputs) of rows of x with rows of W, both of I numbers, ldx and ldw apart.  Asks: the next rows of W are
+ * asked for meanwhile; left to themselves, loads of rows this short wait for memory half of the time. */
 AP_INLINE void dots(float dot[][OUTPUTS], const float *x, size_t ldx, const void *W, size_t w_at, size_t ldw, int32_t I,
-                    const int32_t rows, const int32_t outputs, const bool bf16)
+                    const int32_t rows, const int32_t outputs, const enum ap_dtype dtype, const bool asks)
 {
     ap_vec sum[4][OUTPUTS] = {0};
     int32_t i = 0;
     for (; i + AP_LANES <= I; i += AP_LANES) {
 #pragma GCC unroll 4
         for (int32_t o = 0; o < outputs; o++) {
-            ap_vec w = weights_load(W, w_at + (size_t)o * ldw + (size_t)i, bf16);
+            size_t at = w_at + (size_t)o * ldw + (size_t)i;
+            ap_vec w = weights_load(weight_at(W, at, dtype), dtype);
+            if (asks)
+                __builtin_prefetch(weight_at(W, at + OUTPUTS * ldw, dtype), 0, 2);
 #pragma GCC unroll 4
             for (int32_t t = 0; t < rows; t++)
                 sum[t][o] += ap__vec_load(x + (size_t)t * ldx + i) * w;
@@ -53,7 +58,7 @@ AP_INLINE void dots(float dot[][OUTPUTS], const float *x, size_t ldx, const void
             dot[t][o] = ap__vec_sum(sum[t][o]);
             for (int32_t rest = i; rest < I; rest++)
                 dot[t][o] += x[(size_t)t * ldx + (size_t)rest] *
-                             weight_load(W, w_at + (size_t)o * ldw + (size_t)rest, bf16);
+                             weight_load(weight_at(W, w_at + (size_t)o * ldw + (size_t)rest, dtype), dtype);
         }
     }
 }
@@ -73,34 +78,34 @@ AP_INLINE void put(const struct gemv *g, float *y, const float *dot, int32_t out
 }
 
 AP_INLINE void gemv_block(const struct gemv *g, int32_t o, int32_t t, const int32_t rows, const int32_t outputs,
-                          const bool bf16)
+                          const enum ap_dtype dtype, const bool asks)
 {
     float dot[4][OUTPUTS];
     int32_t I = g->W->cols, O = g->W->rows;
     dots(dot, g->x + (size_t)t * (size_t)I, (size_t)I, g->W->data, (size_t)o * (size_t)I, (size_t)I, I, rows, outputs,
-         bf16);
+         dtype, asks);
     for (int32_t r = 0; r < rows; r++)
         put(g, g->y + (size_t)(t + r) * (size_t)O + (size_t)o, dot[r], outputs);
 }
 
-AP_INLINE void gemv_outputs(const struct gemv *g, int32_t o, const int32_t outputs, const bool bf16)
+AP_INLINE void gemv_outputs(const struct gemv *g, int32_t o, const int32_t outputs, const enum ap_dtype dtype)
 {
     int32_t t = 0;
     for (; t + 4 <= g->T; t += 4)
-        gemv_block(g, o, t, 4, outputs, bf16);
+        gemv_block(g, o, t, 4, outputs, dtype, t == 0);
     for (; t + 2 <= g->T; t += 2)
-        gemv_block(g, o, t, 2, outputs, bf16);
+        gemv_block(g, o, t, 2, outputs, dtype, t == 0);
     for (; t < g->T; t++)
-        gemv_block(g, o, t, 1, outputs, bf16);
+        gemv_block(g, o, t, 1, outputs, dtype, t == 0);
 }
 
-AP_INLINE void gemv_range(const struct gemv *g, int32_t from, int32_t to, const bool bf16)
+AP_INLINE void gemv_range(const struct gemv *g, int32_t from, int32_t to, const enum ap_dtype dtype)
 {
     int32_t o = from;
     for (; o + OUTPUTS <= to; o += OUTPUTS)
-        gemv_outputs(g, o, OUTPUTS, bf16);
+        gemv_outputs(g, o, OUTPUTS, dtype);
     for (; o < to; o++)
-        gemv_outputs(g, o, 1, bf16);
+        gemv_outputs(g, o, 1, dtype);
 }
 
 /* ---- blocks ---- */
@@ -110,7 +115,7 @@ AP_INLINE void add_dots(float sum[][OUTPUTS], const float *x, size_t ldx, const 
                         const int32_t rows)
 {
     float dot[4][OUTPUTS];
-    dots(dot, x, ldx, piece, 0, PIECE, n, rows, OUTPUTS, false);
+    dots(dot, x, ldx, piece, 0, PIECE, n, rows, OUTPUTS, AP_F32, false);
     for (int32_t r = 0; r < rows; r++)
         for (int32_t k = 0; k < OUTPUTS; k++)
             sum[r][k] += dot[r][k];
@@ -145,13 +150,9 @@ static void decoded_range(const struct gemv *g, int32_t from, int32_t to)
 bool ap__cpu_gemv_pays(const struct ap_matrix *W, int32_t T)
 {
     int64_t size = (int64_t)W->rows * W->cols;
-    if (W->dtype == AP_F16)
-        return false;
     if (W->dtype >= AP_DTYPE_PLAIN)
         return T <= PIECE_ROWS;
-    if (T <= 4)
-        return W->dtype == AP_BF16 || size >= 100000;
-    return T <= 16 && size >= 4000000; /* so large that sgemm's copy of it costs more than its speed gains */
+    return T <= PLAIN_ROWS && (W->dtype != AP_F32 || size >= 100000);
 }
 
 void ap__cpu_gemv(float *y, const float *x, const struct ap_matrix *W, int32_t T, bool accumulate, float scale,
@@ -161,7 +162,9 @@ void ap__cpu_gemv(float *y, const float *x, const struct ap_matrix *W, int32_t T
     if (W->dtype >= AP_DTYPE_PLAIN)
         decoded_range(&g, from, to);
     else if (W->dtype == AP_BF16)
-        gemv_range(&g, from, to, true);
+        gemv_range(&g, from, to, AP_BF16);
+    else if (W->dtype == AP_F16)
+        gemv_range(&g, from, to, AP_F16);
     else
-        gemv_range(&g, from, to, false);
+        gemv_range(&g, from, to, AP_F32);
 }

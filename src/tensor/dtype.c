@@ -5,9 +5,11 @@
  *     bf16       1       8          7     the upper half of an f32
  *     f16        1       5         10     smaller range, has its own subnormals
  *
- * bf16 is a shift; f16 goes through integer arithmetic so that it is the same
- * on every processor. */
+ * bf16 is a shift; to f16 it goes through integer arithmetic so that it is the
+ * same on every processor. */
 #include "tensor/dtype.h"
+
+#include "tensor/vector.h"
 
 #include <string.h>
 
@@ -72,14 +74,12 @@ static inline uint16_t bf16_of(float x)
     return (uint16_t)(nan ? (bits >> 16) | 0x40u : rounded); /* rounding could turn a NaN into infinity */
 }
 
-/* By masks instead of branches, so that many are converted at once. */
-static inline float float_of_f16(uint16_t h)
+static float float_of_f16(uint16_t h)
 {
-    uint32_t sign = (uint32_t)(h & 0x8000u) << 16, exponent = h & 0x7c00u, bits = (uint32_t)(h & 0x7fffu) << 13;
-    uint32_t is_small = 0u - (exponent == 0), is_special = 0u - (exponent == 0x7c00u); /* infinity or NaN */
-    uint32_t small = bits_of((float)(h & 0x3ff) * 0x1p-24f); /* zero or subnormal, exact in f32 */
-    bits = (bits + (112u << 23)) | (is_special & 0x7f800000u);
-    return float_of(sign | (is_small & small) | (~is_small & bits));
+    uint16_t many[AP_LANES] = {h};
+    float wide[AP_LANES];
+    ap__vec_store(wide, ap__vec_load_f16(many));
+    return wide[0];
 }
 
 static uint16_t f16_of(float x)
@@ -112,13 +112,16 @@ static inline void store_u16(void *dst, size_t i, uint16_t h)
 
 void ap__dtype_to_f32(float *dst, const void *src, enum ap_dtype dtype, size_t n)
 {
+    size_t i = 0;
     switch (dtype) {
     case AP_BF16:
-        for (size_t i = 0; i < n; i++)
+        for (; i < n; i++)
             dst[i] = float_of((uint32_t)load_u16(src, i) << 16);
         break;
     case AP_F16:
-        for (size_t i = 0; i < n; i++)
+        for (; i + AP_LANES <= n; i += AP_LANES)
+            ap__vec_store(dst + i, ap__vec_load_f16((const uint8_t *)src + 2 * i));
+        for (; i < n; i++)
             dst[i] = float_of_f16(load_u16(src, i));
         break;
     default: memcpy(dst, src, n * sizeof *dst); break;
