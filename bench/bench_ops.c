@@ -1,9 +1,10 @@
 /* bench_ops.c - how fast the operations are, beside the machine's own sgemm.
  *
- *     bench_ops [repeats]      CSV on stdout, one line per operation and shape
+ *     bench_ops [repeats [operation]]      CSV on stdout, one line per operation and shape
  *
  * Fixed work and shapes, inputs made outside the timed window, warm-up, then
- * `repeats` timed calls (default 15): median and least.  GFLOP/s count the
+ * `repeats` timed calls (default 15, 0 = default): median and least.  With an
+ * operation only those whose names begin so: linear, attention, rope...  GFLOP/s count the
  * useful multiply-adds twice (attention: visible query-key pairs only), GB/s
  * count every array once; the percentage is against a 1024^3 sgemm measured in
  * the same run.  With OMP_NUM_THREADS=1 the clock is the thread's own processor
@@ -17,11 +18,13 @@
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 static const struct ap_backend *const op = &ap__backend_cpu;
 static struct ap_arena arena; /* all inputs and outputs */
 static int repeats = 15;
+static const char *only = ""; /* what names of operations begin with */
 static double peak;
 
 static void *take(size_t n, size_t size)
@@ -43,6 +46,11 @@ static float *numbers(size_t n)
     return x;
 }
 
+static bool is_wanted(const char *name)
+{
+    return strncmp(name, only, strlen(only)) == 0;
+}
+
 static int by_size(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -62,6 +70,8 @@ static double bench(const char *name, const char *shape, void (*call)(void *), v
 {
     double seconds[64], start = now();
     int warm = 0;
+    if (peak > 0 && !is_wanted(name)) /* sgemm, the first, always is */
+        return 0;
     while (warm++ < 3 || now() - start < 0.05)
         call(ctx);
     for (int i = 0; i < repeats; i++) {
@@ -109,6 +119,8 @@ static void call_sgemm(void *ctx)
 
 static void bench_product(int32_t T, int32_t O, int32_t I, enum ap_dtype dtype, bool backward)
 {
+    if (!is_wanted("linear"))
+        return;
     struct ap_arena_mark mark = ap__arena_mark(&arena);
     size_t n = (size_t)O * (size_t)I;
     size_t size = ap__matrix_bytes(dtype, O, I);
@@ -146,6 +158,8 @@ static void call_layers(void *ctx)
 static void bench_layers(int32_t T, enum ap_dtype dtype)
 {
     static const int32_t shapes[MATRICES][2] = {{576, 576}, {192, 576}, {192, 576}, {576, 576}, {1536, 576}, {1536, 576}, {576, 1536}};
+    if (!is_wanted("linear"))
+        return;
     struct ap_arena_mark mark = ap__arena_mark(&arena);
     struct layers l;
     double flops = 0, bytes = 0;
@@ -289,6 +303,8 @@ static void call_attention_layers(void *ctx)
 static void bench_decode_layers(int32_t runs, int32_t H, int32_t Hkv, int32_t Dh)
 {
     enum { COMMON = 600, QUESTION = 30, OWN = 106 };
+    if (!is_wanted("attention"))
+        return;
     struct ap_arena_mark mark = ap__arena_mark(&arena);
     struct attention a = attention_new(H, Hkv, Dh);
     struct ap_span path[3] = {{0, COMMON}};
@@ -433,6 +449,8 @@ static void bench_rest(int32_t T, int32_t D, int32_t F, int32_t V)
 
 int main(int argc, char **argv)
 {
+    if (argc > 2)
+        only = argv[2];
     if (argc > 1)
         repeats = atoi(argv[1]) > 0 && atoi(argv[1]) <= 64 ? atoi(argv[1]) : repeats;
     struct ap_err err;

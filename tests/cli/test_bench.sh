@@ -1,5 +1,5 @@
 #!/bin/bash
-# test_bench.sh - `apprentice bench`: workloads on a tiny model, three forms of output, files for others.
+# test_bench.sh - `apprentice bench`: workloads on a tiny model, three forms of output, files for others; bench_ops.
 . "$(dirname "$0")/lib.sh"
 
 expect_ok "makes a tiny model" "$AP" model new "$TMP/m" --hidden 8 --layers 1 --heads 1 --kv-heads 1 --ffn 8
@@ -24,6 +24,10 @@ expect_ok "computes where threads are bound" env -u GOMP_SPINCOUNT -u OMP_NUM_TH
 expect_out "\"threads\":$(nproc)"
 
 expect_ok "writes a token, which load waits for" "$AP" bench first-token --model "$TMP/m"
+
+expect_ok "times single operations beside OpenBLAS's product" "$(dirname "$AP")/bench/bench_ops" 1 rope
+expect_out "sgemm,1024^3"
+expect_out "rope,T4000"
 
 expect_fail 2 "rejects a workload that nobody knows" "$AP" bench rolout
 expect_err 'unknown workload `rolout`; did you mean `rollout`?'
