@@ -3,8 +3,8 @@
  *     bench_ops [repeats [operation]]      CSV on stdout, one line per operation and shape
  *
  * Fixed work and shapes, inputs made outside the timed window, warm-up, then
- * `repeats` timed calls (default 15, 0 = default): median and least.  With an
- * operation only those whose names begin so: linear, attention, rope...  GFLOP/s count the
+ * `repeats` timed calls (default 15): median and least.  With an operation only
+ * those whose names begin so: linear, attention, rope...  GFLOP/s count the
  * useful multiply-adds twice (attention: visible query-key pairs only), GB/s
  * count every array once; the percentage is against a 1024^3 sgemm measured in
  * the same run.  With OMP_NUM_THREADS=1 the clock is the thread's own processor
@@ -26,6 +26,7 @@ static struct ap_arena arena; /* all inputs and outputs */
 static int repeats = 15;
 static const char *only = ""; /* what names of operations begin with */
 static double peak;
+static int lines; /* printed */
 
 static void *take(size_t n, size_t size)
 {
@@ -84,6 +85,7 @@ static double bench(const char *name, const char *shape, void (*call)(void *), v
     printf("%s,%s,%d,%.1f,%.1f,%.1f,%.0f,%.1f\n", name, shape, omp_get_max_threads(), median * 1e6, seconds[0] * 1e6,
            rate, peak > 0 ? 100 * rate / peak : 100, bytes / median * 1e-9);
     fflush(stdout);
+    lines++;
     return rate;
 }
 
@@ -511,5 +513,9 @@ int main(int argc, char **argv)
     bench_rest(4000, 128, 352, 600);
     ap__arena_deinit(&arena);
     ap__backend_cpu_release();
+    if (lines == 1 && !is_wanted("sgemm")) {
+        fprintf(stderr, "bench_ops: no operation's name begins with `%s`\n", only);
+        return 2;
+    }
     return 0;
 }

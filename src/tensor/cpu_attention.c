@@ -51,12 +51,20 @@ static void row_softmax(float *restrict S, float *restrict O, float *restrict ma
     ap__vec_store(sum, total);
 }
 
-/* The keys after block [from, from + AP_KEYS) of a stream, or the first of the next stream, as far as they are neighbours:
- * their rows and how many tiles of `rows` rows ask for.  Values lie as keys do.  False when there are none. */
+/* The n rows of a block from `first` on, shared out to the tiles of a product of `rows` rows and `columns` columns. */
+static struct ap_ahead rows_ahead(const struct forward *w, const float *first, int32_t n, int32_t rows, int32_t columns)
+{
+    int32_t tiles = (columns / AP_PANEL) * ((rows + AP_TILE - 1) / AP_TILE);
+    return (struct ap_ahead){(const char *)first, (ptrdiff_t)(w->ld * sizeof *first),
+                             w->plan->attn->Dh * (int32_t)sizeof *first, (n + tiles - 1) / tiles};
+}
+
+/* What is read after block [from, from + AP_KEYS) of a stream, which may be of the next stream, as far as it is neighbours:
+ * keys for the scores of `rows` rows to ask for, values for what is mixed of them.  False when there are none. */
 static bool keys_ahead(const struct forward *w, const struct ap_stream *stream, const struct ap_stream *next, int32_t from,
                        int32_t rows, struct ap_ahead *keys, struct ap_ahead *values)
 {
-    int32_t row, tiles = 2 * ((rows + AP_TILE - 1) / AP_TILE);
+    int32_t row;
     from += AP_KEYS;
     if (from >= stream->keys && next) {
         stream = next;
@@ -65,10 +73,8 @@ static bool keys_ahead(const struct forward *w, const struct ap_stream *stream, 
     if (from >= stream->keys)
         return false;
     int32_t n = ap__stream_stretch(stream, from, ap__min32(AP_KEYS, stream->keys - from), &row);
-    *keys = (struct ap_ahead){(const char *)(w->k + (size_t)row * w->ld), (ptrdiff_t)(w->ld * sizeof *w->k),
-                              w->plan->attn->Dh * (int32_t)sizeof *w->k, (n + tiles - 1) / tiles};
-    *values = *keys;
-    values->first = (const char *)(w->v + (size_t)row * w->ld);
+    *keys = rows_ahead(w, w->k + (size_t)row * w->ld, n, rows, AP_KEYS);
+    *values = rows_ahead(w, w->v + (size_t)row * w->ld, n, rows, w->plan->width);
     return true;
 }
 

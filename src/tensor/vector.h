@@ -47,6 +47,8 @@ AP_INLINE void ap__vec_store(float *p, ap_vec x)
 {
     *(ap_vec_any *)p = x;
 }
+typedef uint16_t ap_half_any __attribute__((vector_size(AP_LANES * 2), aligned(2), may_alias));
+
 /* AP_LANES numbers of f16, exact; NaN may become another NaN. */
 AP_INLINE ap_vec ap__vec_load_f16(const void *p)
 {
@@ -55,8 +57,7 @@ AP_INLINE ap_vec ap__vec_load_f16(const void *p)
 #elif defined(__AVX__) && defined(__F16C__)
     return (ap_vec)_mm256_cvtph_ps(_mm_loadu_si128(p));
 #else
-    typedef uint16_t half __attribute__((vector_size(AP_LANES * 2), aligned(2), may_alias));
-    ap_uvec h = __builtin_convertvector(*(const half *)p, ap_uvec), exponent = h & 0x7c00, bits = (h & 0x7fff) << 13;
+    ap_uvec h = __builtin_convertvector(*(const ap_half_any *)p, ap_uvec), exponent = h & 0x7c00, bits = (h & 0x7fff) << 13;
     ap_vec small = __builtin_convertvector((ap_ivec)(h & 0x3ff), ap_vec) * 0x1p-24f; /* zero or subnormal in f16 */
     ap_uvec is_small = (ap_uvec)(exponent == 0), is_special = (ap_uvec)(exponent == 0x7c00); /* infinity or NaN */
     bits = (bits + (112u << 23)) | (is_special & 0x7f800000u);
@@ -66,8 +67,7 @@ AP_INLINE ap_vec ap__vec_load_f16(const void *p)
 /* The same of bf16. */
 AP_INLINE ap_vec ap__vec_load_bf16(const void *p)
 {
-    typedef uint16_t half __attribute__((vector_size(AP_LANES * 2), aligned(2), may_alias));
-    return (ap_vec)(__builtin_convertvector(*(const half *)p, ap_uvec) << 16);
+    return (ap_vec)(__builtin_convertvector(*(const ap_half_any *)p, ap_uvec) << 16);
 }
 /* The larger of each pair; where b is NaN, b. */
 AP_INLINE ap_vec ap__vec_max(ap_vec a, ap_vec b)

@@ -28,6 +28,8 @@ expect_ok "writes a token, which load waits for" "$AP" bench first-token --model
 expect_ok "times single operations beside OpenBLAS's product" "$(dirname "$AP")/bench/bench_ops" 1 rope
 expect_out "sgemm,1024^3"
 expect_out "rope,T4000"
+expect_fail 2 "names an operation that nobody knows" "$(dirname "$AP")/bench/bench_ops" 1 rppe
+expect_err 'no operation'"'"'s name begins with `rppe`'
 
 expect_fail 2 "rejects a workload that nobody knows" "$AP" bench rolout
 expect_err 'unknown workload `rolout`; did you mean `rollout`?'
