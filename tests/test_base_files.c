@@ -9,6 +9,7 @@
 #include "base/data.h"
 #include "base/file.h"
 #include "base/library.h"
+#include "base/lock.h"
 #include "base/progress.h"
 #include "base/read_ahead.h"
 #include "base/text.h"
@@ -23,6 +24,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct ap_err err;
@@ -431,6 +433,51 @@ static void bundled_files_are_found_below_the_data_folder(void **state)
     unsetenv("APPRENTICE_DATA");
 }
 
+/* ---- locks ---- */
+
+static int open_lock(void)
+{
+    int fd = open(in_folder("lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void a_lock_of_a_process_on_its_way_out_is_waited_for(void **state)
+{
+    (void)state;
+    int holds[2];
+    char byte;
+    assert_int_equal(pipe(holds), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        bool taken = ap__lock_take(open_lock(), "lock", "taken", &err) == AP_OK;
+        _exit(taken && write(holds[1], "x", 1) == 1 && usleep(300000) == 0 ? 0 : 1);
+    }
+    assert_int_equal(read(holds[0], &byte, 1), 1);
+    double before = ap__now();
+    int fd = open_lock(), ended = -1;
+    assert_int_equal(ap__lock_take(fd, "lock", "taken", &err), AP_OK);
+    assert_true(ap__now() - before > 0.2);
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    assert_int_equal(ended, 0);
+    close(fd);
+    close(holds[0]);
+    close(holds[1]);
+}
+
+static void a_lock_that_stays_taken_is_refused_in_the_end(void **state)
+{
+    (void)state;
+    int first = open_lock(), second = open_lock();
+    assert_int_equal(ap__lock_take(first, "lock", "taken", &err), AP_OK);
+    assert_int_equal(ap__lock_take(second, "lock", "taken", &err), AP_E_STATE);
+    assert_string_equal(err.place, "lock");
+    assert_string_equal(err.message, "taken");
+    close(first);
+    assert_int_equal(ap__lock_take(second, "lock", "taken", &err), AP_OK);
+    close(second);
+}
+
 /* ---- progress ---- */
 
 static void progress_shows_figures_on_stderr_and_nothing_when_quiet(void **state)
@@ -521,6 +568,8 @@ int main(void)
         cmocka_unit_test(folders_are_made_with_their_parents),
         cmocka_unit_test(paths_are_joined_and_taken_apart),
         cmocka_unit_test(bundled_files_are_found_below_the_data_folder),
+        cmocka_unit_test(a_lock_of_a_process_on_its_way_out_is_waited_for),
+        cmocka_unit_test(a_lock_that_stays_taken_is_refused_in_the_end),
         cmocka_unit_test(progress_shows_figures_on_stderr_and_nothing_when_quiet),
         cmocka_unit_test(an_interrupt_is_a_status_and_not_a_death),
         cmocka_unit_test(a_library_is_loaded_once_with_all_its_functions),

@@ -8,13 +8,13 @@
 #include "llm/journal.h"
 
 #include "base/file.h"
+#include "base/lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -285,8 +285,8 @@ static ap_status open_file(struct ap_journal *j, struct ap_err *err)
     j->fd = open(j->path, (j->write ? O_RDWR | O_CREAT | O_APPEND : O_RDONLY) | O_CLOEXEC, 0644);
     if (j->fd < 0)
         return ap__fail_errno(err, j->path, "cannot open the recorded answers");
-    if (j->write && flock(j->fd, LOCK_EX | LOCK_NB) != 0)
-        return ap__fail(err, AP_E_STATE, j->path, "another process writes to these answers");
+    if (j->write)
+        AP_TRY(ap__lock_take(j->fd, j->path, "another process writes to these answers", err));
     return cut_torn(j, err);
 }
 

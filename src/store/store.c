@@ -1,10 +1,9 @@
 /* store.c - opening and closing a run's store, its schema and its lock.
  *
  *     open WRITE: make RUN, lock RUN/run.lock, open run.db, create or check the schema
- *     open READ:  open run.db read-only, check the schema
- *
- * The lock is flock(2): it goes with the process, however that ends. */
+ *     open READ:  open run.db read-only, check the schema */
 #include "base/file.h"
+#include "base/lock.h"
 #include "base/progress.h"
 #include "store/sql.h"
 
@@ -13,7 +12,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 enum {
@@ -106,10 +104,8 @@ static ap_status lock_run(struct ap_store *store, struct ap_err *err)
     store->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (store->lock < 0)
         status = ap__fail_errno(err, path, "cannot open the run's lock");
-    else if (flock(store->lock, LOCK_EX | LOCK_NB) != 0)
-        status = errno == EWOULDBLOCK
-                     ? ap__fail(err, AP_E_STATE, store->dir, "another process is working on this run")
-                     : ap__fail_errno(err, path, "cannot lock the run");
+    else
+        status = ap__lock_take(store->lock, store->dir, "another process is working on this run", err);
     ap__free(path);
     return status;
 }
