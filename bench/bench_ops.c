@@ -353,12 +353,12 @@ struct rest {
 static void call_rmsnorm(void *ctx)
 {
     struct rest *r = ctx;
-    op->rmsnorm(r->y, r->rstd, r->x, r->w, r->T, r->D, 1e-5f);
+    op->rmsnorm(r->y, r->rstd, r->x, &(struct ap_matrix){AP_F32, r->D, 0, r->w}, r->T, 1e-5f);
 }
 static void call_rmsnorm_d(void *ctx)
 {
     struct rest *r = ctx;
-    op->rmsnorm_d(r->y, r->w, r->z, r->x, r->w, r->rstd, r->T, r->D);
+    op->rmsnorm_d(r->y, r->w, r->z, r->x, &(struct ap_matrix){AP_F32, r->D, 0, r->w}, r->rstd, r->T);
 }
 static void call_rope(void *ctx)
 {

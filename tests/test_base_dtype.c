@@ -123,7 +123,7 @@ static void only_the_linears_of_the_blocks_are_quantised(void **state)
     struct ap_model *m = open_as(stored(), "nf4");
     for (int32_t i = 0; i < m->weight_count; i++) {
         const struct ap_weight *w = &m->weight[i];
-        enum ap_dtype expected = w->W.cols == 0 ? AP_F32 : w->hidden ? AP_NF4_DOUBLE : AP_BF16;
+        enum ap_dtype expected = w->W.cols > 0 && w->hidden ? AP_NF4_DOUBLE : AP_BF16;
         assert_int_equal(w->W.dtype, expected);
         assert_true(w->hidden == (w->converted != NULL));
     }

@@ -291,10 +291,29 @@ static bool is_mapped(const uint8_t *data, size_t size)
     return all;
 }
 
+/* Maps the file anew, reads it ahead as parts that end at FIRST and begin at SECOND, and an empty one. */
+static void check_reading_ahead(const char *path, const uint8_t *content, size_t size, size_t first, size_t second)
+{
+    struct ap_map map;
+    assert_int_equal(ap__map_open(path, &map, &err), AP_OK);
+    const struct ap_bytes bytes[] = {{map.data, first}, {map.data + second, size - second}, {map.data + 1, 0}};
+    struct ap_read_ahead *r = ap__read_ahead_start(bytes, 3);
+    assert_non_null(r);
+    bool mapped = false;
+    for (int tries = 0; tries < 1000 && !mapped; tries++) {
+        mapped = is_mapped(map.data, first) && is_mapped(map.data + second, size - second);
+        usleep(10000);
+    }
+    assert_true(mapped); /* before anything of it was touched */
+    assert_memory_equal(map.data, content, size);
+    ap__read_ahead_end(r);
+    ap__map_close(&map);
+}
+
 static void reading_ahead_maps_all_bytes_and_changes_none(void **state)
 {
     (void)state;
-    enum { SIZE = (9 << 20) + 5, FIRST = (5 << 20) + 3 };
+    enum { SIZE = (9 << 20) + 5, PART = (5 << 20) + 3 };
     const char *path = in_folder("weights");
     struct ap_map map;
     uint8_t *content = malloc(SIZE);
@@ -302,22 +321,16 @@ static void reading_ahead_maps_all_bytes_and_changes_none(void **state)
         content[i] = (uint8_t)(i * 2654435761u >> 24);
     assert_int_equal(ap__file_write(path, content, SIZE, &err), AP_OK);
     assert_int_equal(ap__map_open(path, &map, &err), AP_OK);
-    if (madvise((void *)(uintptr_t)map.data, 1, 22) != 0) { /* MADV_POPULATE_READ */
+    bool fills = madvise((void *)(uintptr_t)map.data, 1, 22) == 0; /* MADV_POPULATE_READ */
+    ap__map_close(&map);
+    if (!fills) {
         print_message("Linux before 5.14 reads ahead without filling page tables\n");
         skip();
     }
-    const struct ap_bytes bytes[] = {{map.data, FIRST}, {map.data + 1, 0}, {map.data + FIRST, SIZE - FIRST}};
-    struct ap_read_ahead *r = ap__read_ahead_start(bytes, 3);
-    assert_non_null(r);
-    bool mapped = false;
-    for (int tries = 0; tries < 1000 && !mapped; tries++) {
-        mapped = is_mapped(map.data, SIZE);
-        usleep(10000);
-    }
-    assert_true(mapped); /* before anything of it was touched */
-    assert_memory_equal(map.data, content, SIZE);
-    ap__read_ahead_end(r);
-    ap__map_close(&map);
+    check_reading_ahead(path, content, SIZE, PART, PART);
+    check_reading_ahead(path, content, SIZE, PART, PART + 40);        /* aligned: still one piece of the file */
+    check_reading_ahead(path, content, SIZE, PART, PART + (1 << 20)); /* two */
+    check_reading_ahead(path, content, SIZE, 1, SIZE - 1);
     free(content);
 }
 

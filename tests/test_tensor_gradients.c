@@ -116,14 +116,15 @@ static void rmsnorm_equals_its_reference(void **state)
         float *y = numbers(n, &rng, 1), *rstd = numbers((size_t)T, &rng, 1);
         float *dx = calloc(n, sizeof *dx), *dw = calloc((size_t)D, sizeof *dw);
         struct norm_case c = {T, D, widened(x, n), widened(w, (size_t)D), widened(dy, n), 1e-5};
-        op->rmsnorm(y, rstd, x, w, T, D, 1e-5f);
+        struct ap_matrix weight = {AP_F32, D, 0, w};
+        op->rmsnorm(y, rstd, x, &weight, T, 1e-5f);
         for (int32_t i = 0; i < T * D; i++)
             assert_near((double)y[i], c.x[i] * norm_rstd(&c, i / D) * c.w[i % D], 2e-6, "y", (size_t)i);
-        op->rmsnorm_d(dx, dw, dy, x, w, rstd, T, D);
+        op->rmsnorm_d(dx, dw, dy, x, &weight, rstd, T);
         check_gradient(norm_loss, &c, c.x, dx, n, 1 + n / 31, 2e-5, "dx");
         check_gradient(norm_loss, &c, c.w, dw, (size_t)D, 1, 5e-5, "dw");
         float first = dx[0], keep = dw[0];
-        op->rmsnorm_d(dx, NULL, dy, x, w, rstd, T, D);
+        op->rmsnorm_d(dx, NULL, dy, x, &weight, rstd, T);
         assert_near((double)dx[0], 2 * (double)first, 1e-5, "dx again", 0);
         assert_true(dw[0] <= keep && dw[0] >= keep);
         free(x), free(w), free(dy), free(y), free(rstd), free(dx), free(dw), free(c.x), free(c.w), free(c.dy);
@@ -136,10 +137,45 @@ static void rmsnorm_may_write_over_its_input(void **state)
     enum { T = 40, D = 24 };
     struct ap_rng rng = ap__rng_make(2, "rmsnorm", 0, 0, 0);
     float *x = numbers(T * D, &rng, 1), *w = numbers(D, &rng, 1), y[T * D], rstd[T];
-    op->rmsnorm(y, rstd, x, w, T, D, 1e-6f);
-    op->rmsnorm(x, rstd, x, w, T, D, 1e-6f);
+    struct ap_matrix weight = {AP_F32, D, 0, w};
+    op->rmsnorm(y, rstd, x, &weight, T, 1e-6f);
+    op->rmsnorm(x, rstd, x, &weight, T, 1e-6f);
     assert_memory_equal(x, y, sizeof y);
     free(x), free(w);
+}
+
+/* A vector as a file has it, and the same numbers as f32. */
+static void check_vector(int32_t T, int32_t D, enum ap_dtype dtype, struct ap_rng *rng)
+{
+    size_t n = (size_t)(T * D);
+    float *x = numbers(n, rng, 1), *w = numbers((size_t)D, rng, 1), *dy = numbers(n, rng, 1);
+    float *y = calloc(n, sizeof *y), *same = calloc(n, sizeof *same), *rstd = calloc((size_t)T, sizeof *rstd);
+    uint8_t *stored = malloc((size_t)D * ap__dtype_size(dtype));
+    ap__dtype_from_f32(stored, w, dtype, (size_t)D);
+    ap__dtype_to_f32(w, stored, dtype, (size_t)D);
+    struct ap_matrix given = {dtype, D, 0, stored}, plain = {AP_F32, D, 0, w};
+    op->rmsnorm(y, rstd, x, &given, T, 1e-5f);
+    op->rmsnorm(same, rstd, x, &plain, T, 1e-5f);
+    op->bias(y, &given, T);
+    op->bias(same, &plain, T);
+    assert_memory_equal(y, same, n * sizeof *y);
+    op->rmsnorm_d(y, NULL, dy, x, &given, rstd, T);
+    op->rmsnorm_d(same, NULL, dy, x, &plain, rstd, T);
+    for (size_t i = 0; i < n; i++) /* sums of pieces are rounded in other places */
+        assert_near((double)y[i], (double)same[i], 2e-6, "dx", i);
+    free(x), free(w), free(dy), free(y), free(same), free(rstd), free(stored);
+}
+
+static void a_vector_of_any_dtype_is_its_numbers(void **state)
+{
+    (void)state;
+    static const int32_t sizes[] = {1, 7, 255, 256, 257, 576, 1500};
+    struct ap_rng rng = ap__rng_make(3, "vectors", 0, 0, 0);
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+        for (int32_t dtype = 0; dtype < AP_DTYPE_PLAIN; dtype++) {
+            check_vector(1, sizes[s], (enum ap_dtype)dtype, &rng);
+            check_vector(70, sizes[s], (enum ap_dtype)dtype, &rng);
+        }
 }
 
 /* ---- bias ---- */
@@ -155,7 +191,7 @@ static void a_bias_is_added_to_every_row_and_its_gradient_is_their_sum(void **st
         float *b = numbers((size_t)O, &rng, 1), *db = numbers((size_t)O, &rng, 1), *before = malloc((size_t)O * sizeof *db);
         memcpy(y, x, (size_t)(T * O) * sizeof *y);
         memcpy(before, db, (size_t)O * sizeof *db);
-        op->bias(y, b, T, O);
+        op->bias(y, &(struct ap_matrix){AP_F32, O, 0, b}, T);
         op->bias_d(db, x, T, O);
         for (int32_t o = 0; o < O; o++) {
             double sum = (double)before[o];
@@ -385,6 +421,7 @@ int main(void)
         cmocka_unit_test(linear_equals_its_reference_in_every_dtype),
         cmocka_unit_test(rmsnorm_equals_its_reference),
         cmocka_unit_test(rmsnorm_may_write_over_its_input),
+        cmocka_unit_test(a_vector_of_any_dtype_is_its_numbers),
         cmocka_unit_test(a_bias_is_added_to_every_row_and_its_gradient_is_their_sum),
         cmocka_unit_test(swiglu_equals_its_reference),
         cmocka_unit_test(rope_turns_by_position_and_its_inverse_turns_back),

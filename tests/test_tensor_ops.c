@@ -333,15 +333,15 @@ static uint64_t all_operations(struct ap_arena *arena)
     }
     for (int32_t i = 0; i < Dh / 2; i++)
         inv_freq[i] = 1.0f / (float)(i + 1);
-    struct ap_matrix matrix = {AP_F32, V, D, W};
+    struct ap_matrix matrix = {AP_F32, V, D, W}, vector = {AP_F32, D, 0, W};
     struct ap_attn_run run = {0, T, 0, 0, 0};
     struct ap_attn attn = {&run, NULL, 1, H, HKV, Dh, 0.25f, 0, 0};
     struct ap_adamw opt = {0.01f, 0.9f, 0.95f, 1e-8f, 0.1f, 1};
-    op->rmsnorm(y, rstd, x, W, T, D, 1e-5f);
+    op->rmsnorm(y, rstd, x, &vector, T, 1e-5f);
     op->rope(y, position, inv_freq, T, H, Dh, false);
     op->attention(z, lse, y, k, v, &attn);
     op->attention_d(m, dk, dv, x, z, lse, y, k, v, &attn);
-    op->rmsnorm_d(z, dW, m, x, W, rstd, T, D);
+    op->rmsnorm_d(z, dW, m, x, &vector, rstd, T);
     op->linear_dw(dW, x, z, T, D, D, 1);
     op->swiglu_d(z, y, m, x, z, y, T * D);
     assert_int_equal(op->logprobs(rstd, k, NULL, z, &matrix, position, token, T, arena, &err), AP_OK);

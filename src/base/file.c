@@ -66,13 +66,6 @@ void ap__map_close(struct ap_map *map)
     *map = (struct ap_map){0};
 }
 
-void ap__map_want(const void *data, size_t size)
-{
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)data, from = at / page * page;
-    if (size > 0)
-        madvise((void *)from, at + size - from, MADV_WILLNEED);
-}
-
 void ap__map_forget(const void *data, size_t size)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), at = (uintptr_t)data;

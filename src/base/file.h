@@ -11,8 +11,6 @@ struct ap_map {
 };
 ap_status ap__map_open(const char *path, struct ap_map *out, struct ap_err *err) AP_MUST_CHECK;
 void ap__map_close(struct ap_map *map);
-/* Part of a mapping that is needed soon: its pages, and no others around them, begin to be read. */
-void ap__map_want(const void *data, size_t size);
 /* Part of a mapping that is not needed soon: its whole pages leave this process, reading brings them back. */
 void ap__map_forget(const void *data, size_t size);
 

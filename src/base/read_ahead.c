@@ -1,7 +1,7 @@
 /* read_ahead.c - two threads that map in pieces, so that the disk always has a request waiting.
  *
- *     bytes 0: | piece | piece | pie   bytes 1: | piece | ...
- *                  ^ thread 0   ^ thread 1         `next` is the place of the piece that is taken next
+ *     bytes 0 and what lies behind them: | pie | piece | piece | piec   bytes 7: | ...
+ *                                                  ^ thread 0  ^ thread 1         at, offset: the piece that is taken next
  *
  * Huge pages are asked for: where the file system has them (ext4 since Linux
  * 6.16, xfs) the kernel reads 4 MiB at once whatever the device's read-ahead is
@@ -22,7 +22,7 @@
 #define MADV_POPULATE_READ 22 /* Linux 5.14 */
 #endif
 
-enum { THREADS = 2, PIECE = 4 << 20, SMALL_FILE = 32 << 20 };
+enum { THREADS = 2, PIECE = 4 << 20, GAP = 64 /* between tensors: alignment */, SMALL_FILE = 32 << 20 };
 
 struct ap_read_ahead {
     pthread_t thread[THREADS];
@@ -43,9 +43,10 @@ static bool take_piece(struct ap_read_ahead *r, struct ap_bytes *piece)
     }
     bool more = r->at < r->n;
     if (more) {
-        size_t left = r->bytes[r->at].size - r->offset;
-        *piece = (struct ap_bytes){(const char *)r->bytes[r->at].data + r->offset, left < PIECE ? left : PIECE};
-        r->offset += PIECE;
+        const char *from = (const char *)r->bytes[r->at].data + r->offset;
+        size_t left = r->bytes[r->at].size - r->offset, whole = PIECE - (uintptr_t)from % PIECE; /* ends with a large page */
+        *piece = (struct ap_bytes){from, left < whole ? left : whole};
+        r->offset += piece->size;
     }
     pthread_mutex_unlock(&r->lock);
     return more;
@@ -68,6 +69,19 @@ static void *read_pieces(void *user)
     return NULL;
 }
 
+/* Bytes right behind the last ones become a part of them. */
+static bool joins(struct ap_read_ahead *r, const struct ap_bytes *bytes)
+{
+    if (r->n == 0)
+        return false;
+    struct ap_bytes *last = &r->bytes[r->n - 1];
+    uintptr_t end = (uintptr_t)last->data + last->size, from = (uintptr_t)bytes->data;
+    if (from < end || from - end > GAP)
+        return false;
+    last->size += from - end + bytes->size;
+    return true;
+}
+
 struct ap_read_ahead *ap__read_ahead_start(const struct ap_bytes *bytes, size_t n)
 {
     sigset_t all, before;
@@ -75,11 +89,11 @@ struct ap_read_ahead *ap__read_ahead_start(const struct ap_bytes *bytes, size_t 
     if (r == NULL)
         return NULL;
     pthread_mutex_init(&r->lock, NULL);
-    r->n = n;
-    for (size_t i = 0; i < n; i++) {
-        r->bytes[i] = bytes[i];
-        advise(&bytes[i], MADV_HUGEPAGE);
-    }
+    for (size_t i = 0; i < n; i++)
+        if (!joins(r, &bytes[i]))
+            r->bytes[r->n++] = bytes[i];
+    for (size_t i = 0; i < r->n; i++)
+        advise(&r->bytes[i], MADV_HUGEPAGE);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the threads that look out for them */
     while (r->threads < THREADS && pthread_create(&r->thread[r->threads], NULL, read_pieces, r) == 0)

@@ -77,10 +77,10 @@ static void linear_dw(float *dW, const float *dy, const float *x, int32_t T, int
     note("linear_dw", O, I, start, product(T, O, I));
 }
 
-static void bias(float *y, const float *b, int32_t T, int32_t O)
+static void bias(float *y, const struct ap_matrix *b, int32_t T)
 {
     double start = ap__now();
-    base->bias(y, b, T, O);
+    base->bias(y, b, T);
     note("bias", 0, 0, start, 0);
 }
 
@@ -91,18 +91,18 @@ static void bias_d(float *db, const float *dy, int32_t T, int32_t O)
     note("bias_d", 0, 0, start, 0);
 }
 
-static void rmsnorm(float *y, float *rstd, const float *x, const float *w, int32_t T, int32_t D, float eps)
+static void rmsnorm(float *y, float *rstd, const float *x, const struct ap_matrix *w, int32_t T, float eps)
 {
     double start = ap__now();
-    base->rmsnorm(y, rstd, x, w, T, D, eps);
+    base->rmsnorm(y, rstd, x, w, T, eps);
     note("rmsnorm", 0, 0, start, 0);
 }
 
-static void rmsnorm_d(float *dx, float *dw, const float *dy, const float *x, const float *w, const float *rstd,
-                      int32_t T, int32_t D)
+static void rmsnorm_d(float *dx, float *dw, const float *dy, const float *x, const struct ap_matrix *w, const float *rstd,
+                      int32_t T)
 {
     double start = ap__now();
-    base->rmsnorm_d(dx, dw, dy, x, w, rstd, T, D);
+    base->rmsnorm_d(dx, dw, dy, x, w, rstd, T);
     note("rmsnorm_d", 0, 0, start, 0);
 }
 

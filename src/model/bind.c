@@ -1,8 +1,7 @@
 /* bind.c - opens a model: gives every slot its values.
  *
  *     source.c: shape -> slots (weights.c) --name--> tensor
- *         matrix  stays where it is mapped, or is converted to the asked dtype (quantize.c)
- *         vector  is copied to one block of f32
+ *         stays where it is mapped; a matrix may be converted to the asked dtype (quantize.c)
  *
  * Tensors are asked for by their Hugging Face names, whatever they are stored in. */
 #include "model/quantize.h"
@@ -26,17 +25,11 @@ static ap_status check_shape(const struct ap_weight *w, const struct ap_tensor_v
 }
 
 static ap_status bind_slot(struct ap_model *m, struct ap_weight *w, const struct ap_model_options *options,
-                           const char *place, float **vectors, struct ap_err *err)
+                           const char *place, struct ap_err *err)
 {
     struct ap_tensor_view view;
     AP_TRY(ap__source_get(m->source, w->name, &view, err));
     AP_TRY(check_shape(w, &view, place, err));
-    if (w->W.cols == 0) {
-        ap__matrix_to_f32(*vectors, &(struct ap_matrix){view.dtype, 1, w->W.rows, view.data});
-        w->W.data = *vectors;
-        *vectors += w->W.rows;
-        return AP_OK;
-    }
     if (options != NULL && options->convert && w->hidden && options->base_dtype != view.dtype) {
         AP_TRY(ap__weight_convert(w, &view, options->base_dtype, place, err));
         ap__source_forget(m->source, w->name);
@@ -63,28 +56,12 @@ static ap_status check_all_used(const struct ap_model *m, const char *place, str
     return AP_OK;
 }
 
-/* Vectors are read one by one while binding, and a page fault would fetch up to the device's read-ahead around each:
- * of a small model the whole file, one wait after the other. */
-static void want_vectors(struct ap_model *m)
-{
-    struct ap_tensor_view view;
-    for (int32_t i = 0; i < m->weight_count; i++)
-        if (m->weight[i].W.cols == 0 && ap__source_get(m->source, m->weight[i].name, &view, NULL) == AP_OK)
-            ap__map_want(view.data, view.bytes);
-}
-
+/* Not one weight is read here: a page that is read alone keeps its neighbours from being read as one large page. */
 static ap_status bind_file(struct ap_model *m, const char *path, const struct ap_model_options *options,
                            struct ap_err *err)
 {
     for (int32_t i = 0; i < m->weight_count; i++)
-        m->value_count += m->weight[i].W.cols == 0 ? m->weight[i].W.rows : 0;
-    m->values = ap__alloc_array((size_t)m->value_count, sizeof *m->values);
-    if (m->values == NULL)
-        return ap__fail(err, AP_E_MEMORY, path, "out of memory for the norm weights");
-    float *vectors = m->values;
-    want_vectors(m);
-    for (int32_t i = 0; i < m->weight_count; i++)
-        AP_TRY(bind_slot(m, &m->weight[i], options, path, &vectors, err));
+        AP_TRY(bind_slot(m, &m->weight[i], options, path, err));
     return check_all_used(m, path, err);
 }
 
@@ -113,9 +90,8 @@ void ap__bind_read_ahead(struct ap_model *m)
     struct ap_bytes *bytes = ap__alloc_array((size_t)m->weight_count, sizeof *bytes);
     size_t n = 0;
     for (int32_t i = 0; bytes != NULL && i < m->weight_count; i++) {
-        const struct ap_matrix *W = &m->weight[i].W;
-        if (W->cols > 0)
-            bytes[n++] = (struct ap_bytes){W->data, ap__matrix_bytes(W->dtype, W->rows, W->cols)};
+        struct ap_matrix W = ap__as_rows(&m->weight[i].W);
+        bytes[n++] = (struct ap_bytes){W.data, ap__matrix_bytes(W.dtype, W.rows, W.cols)};
     }
     if (n > 0 && m->ahead == NULL)
         m->ahead = ap__read_ahead_start(bytes, n);

@@ -48,7 +48,7 @@ static void linear(const struct ap_model *m, int32_t l, int j, float *y, const f
         m->be->linear(y, x, W, T, accumulate, 1.0f);
     }
     if (b != NULL)
-        m->be->bias(y, b->W.data, T, b->W.rows);
+        m->be->bias(y, &b->W, T);
 }
 
 /* The way back to the input: dx (T,I) = dy W + s (dy B) A, or += when accumulate; dx may be NULL.  du (T,R) = s dy B. */
@@ -91,18 +91,13 @@ static void linear_d(const struct ap_model *m, int32_t l, int j, float *dx, bool
     linear_weights_d(m, l, j, dy, x, u, du, T);
 }
 
-static const float *norm_weight(const struct ap_model *m, int32_t l, enum ap_layer_slot slot)
-{
-    return ap__layer_weight(m, l, slot)->W.data;
-}
-
 /* y = each head of x (rows, heads*Dh) normed, when the family does that. */
 static void head_norm(const struct ap_model *m, int32_t l, enum ap_layer_slot slot, float *y, float *rstd, const float *x,
                       int32_t rows, int32_t heads)
 {
     const struct ap_weight *w = ap__layer_weight(m, l, slot);
     if (w != NULL)
-        m->be->rmsnorm(y, rstd, x, w->W.data, rows * heads, m->config.Dh, m->config.eps);
+        m->be->rmsnorm(y, rstd, x, &w->W, rows * heads, m->config.eps);
 }
 
 /* The gradient of x: dx overwritten and returned, or dy itself where there is no norm. */
@@ -113,7 +108,7 @@ static float *head_norm_d(const struct ap_model *m, int32_t l, enum ap_layer_slo
     if (w == NULL)
         return dy;
     zero(dx, (int64_t)rows * heads * m->config.Dh);
-    m->be->rmsnorm_d(dx, w->g, dy, x, w->W.data, rstd, rows * heads, m->config.Dh);
+    m->be->rmsnorm_d(dx, w->g, dy, x, &w->W, rstd, rows * heads);
     return dx;
 }
 
@@ -141,7 +136,7 @@ static void cache_rows(const struct ap_model *m, const struct ap_block_rows *row
 
 static void attention_norm(const struct ap_model *m, int32_t l, int32_t T, const struct ap_block_acts *a)
 {
-    m->be->rmsnorm(a->h, a->rstd1, a->x, norm_weight(m, l, AP_SLOT_ATTN_NORM), T, m->config.D, m->config.eps);
+    m->be->rmsnorm(a->h, a->rstd1, a->x, &ap__layer_weight(m, l, AP_SLOT_ATTN_NORM)->W, T, m->config.eps);
 }
 
 static void attention_half(const struct ap_model *m, int32_t l, const struct ap_block_rows *rows,
@@ -216,12 +211,12 @@ static void attention_half_d(const struct ap_model *m, int32_t l, const struct a
     linear_d(m, l, AP_LINEAR_K, dh, true, dk, a->h, a->u[AP_LINEAR_K], g->du, T);
     linear_d(m, l, AP_LINEAR_V, dh, true, own_dv, a->h, a->u[AP_LINEAR_V], g->du, T);
     if (input_grad)
-        m->be->rmsnorm_d(g->dx, norm->g, dh, a->x, norm->W.data, a->rstd1, T, c->D);
+        m->be->rmsnorm_d(g->dx, norm->g, dh, a->x, &norm->W, a->rstd1, T);
 }
 
 static void feed_forward_norm(const struct ap_model *m, int32_t l, int32_t T, const struct ap_block_acts *a)
 {
-    m->be->rmsnorm(a->h, a->rstd2, a->mid, norm_weight(m, l, AP_SLOT_FFN_NORM), T, m->config.D, m->config.eps);
+    m->be->rmsnorm(a->h, a->rstd2, a->mid, &ap__layer_weight(m, l, AP_SLOT_FFN_NORM)->W, T, m->config.eps);
 }
 
 static void feed_forward_half(const struct ap_model *m, int32_t l, int32_t T, struct ap_block_acts *a)
@@ -248,7 +243,7 @@ static void feed_forward_half_d(const struct ap_model *m, int32_t l, int32_t T, 
     feed_forward_norm(m, l, T, a);
     linear_d(m, l, AP_LINEAR_GATE, g->dh, false, dgate, a->h, a->u[AP_LINEAR_GATE], g->du, T);
     linear_d(m, l, AP_LINEAR_UP, g->dh, true, dup, a->h, a->u[AP_LINEAR_UP], g->du, T);
-    m->be->rmsnorm_d(g->dx, norm->g, g->dh, a->mid, norm->W.data, a->rstd2, T, c->D);
+    m->be->rmsnorm_d(g->dx, norm->g, g->dh, a->mid, &norm->W, a->rstd2, T);
 }
 
 void ap__block_forward(const struct ap_model *m, int32_t l, const struct ap_block_rows *rows,

@@ -25,9 +25,8 @@ static int64_t weight_bytes(const struct ap_model *m, const struct ap_memory_pla
     for (int32_t i = 0; i < m->weight_count; i++) {
         const struct ap_weight *w = &m->weight[i];
         enum ap_dtype dtype = plan->options.convert && w->hidden ? plan->options.base_dtype : w->W.dtype;
-        if (plan->mode == AP_FULL || w->W.cols == 0)
-            dtype = AP_F32;
-        bytes += (int64_t)ap__matrix_bytes(dtype, w->W.rows, w->W.cols > 0 ? w->W.cols : 1);
+        struct ap_matrix W = ap__as_rows(&w->W);
+        bytes += (int64_t)ap__matrix_bytes(plan->mode == AP_FULL ? AP_F32 : dtype, W.rows, W.cols);
     }
     return bytes;
 }

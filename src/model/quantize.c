@@ -47,7 +47,6 @@ ap_status ap__weight_convert(struct ap_weight *w, const struct ap_tensor_view *v
 
 void ap__weight_to_f32(float *dst, const struct ap_weight *w)
 {
-    struct ap_matrix W = w->W;
-    W.cols = W.cols > 0 ? W.cols : 1;
+    struct ap_matrix W = ap__as_rows(&w->W);
     ap__matrix_to_f32(dst, &W);
 }

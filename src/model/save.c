@@ -41,9 +41,9 @@ static void free_layout(struct layout *l)
 
 void ap__slot_shape(const struct ap_model *m, int32_t i, int32_t *rows, int32_t *cols)
 {
-    const struct ap_matrix *W = &m->weight[i].W;
-    *rows = W->cols > 0 ? W->rows : 1;
-    *cols = W->cols > 0 ? W->cols : W->rows;
+    struct ap_matrix W = ap__as_rows(&m->weight[i].W);
+    *rows = W.rows;
+    *cols = W.cols;
 }
 
 /* The adapter of slot i, NULL for embeddings, vectors and the head. */
@@ -59,14 +59,10 @@ static const struct ap_lora_pair *pair_of(const struct ap_model *m, int32_t i)
 
 void ap__merged_rows(const struct ap_model *m, int32_t i, int32_t first, int32_t rows, float *out, double *scratch)
 {
-    const struct ap_matrix *W = &m->weight[i].W;
+    struct ap_matrix W = ap__as_rows(&m->weight[i].W);
     const struct ap_lora_pair *p = pair_of(m, i);
-    if (W->cols == 0) {
-        memcpy(out, W->data, (size_t)W->rows * sizeof *out);
-        return;
-    }
     for (int32_t r = 0; r < rows; r++)
-        ap__matrix_row(out + (size_t)r * (size_t)W->cols, W, first + r, 0, W->cols);
+        ap__matrix_row(out + (size_t)r * (size_t)W.cols, &W, first + r, 0, W.cols);
     if (p != NULL)
         ap__lora_merge(p, first, rows, out, scratch);
 }

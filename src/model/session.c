@@ -373,7 +373,7 @@ static void chunk_logits(struct ap_session *s, int32_t n, float *logits)
 {
     const struct ap_config *c = &s->m->config;
     size_t D = (size_t)c->D, V = (size_t)c->V;
-    s->m->be->rmsnorm(s->acts.h, s->acts.rstd1, s->acts.x, ap__final_norm(s->m)->W.data, n, c->D, c->eps);
+    s->m->be->rmsnorm(s->acts.h, s->acts.rstd1, s->acts.x, &ap__final_norm(s->m)->W, n, c->eps);
     for (int32_t i = 0, group; i < n; i += group) {
         for (group = 1; i + group < n && s->item[i + group] == s->item[i] + group;)
             group++;

@@ -44,7 +44,7 @@ static ap_status hidden_states(struct ap_model *m, const struct ap_pack *pack, c
         ap__block_forward(m, l, &rows, &a->layer[how->keep ? l : 0]);
     }
     if (a->last.Q > 0)
-        m->be->rmsnorm(a->h, a->rstd, a->x, ap__final_norm(m)->W.data, a->last.Q, c->D, c->eps);
+        m->be->rmsnorm(a->h, a->rstd, a->x, &ap__final_norm(m)->W, a->last.Q, c->eps);
     *out = a;
     return AP_OK;
 }
@@ -84,7 +84,7 @@ static ap_status head_backward(struct ap_model *m, const struct ap_pack *pack, c
     AP_TRY(m->be->logprobs_d(g->dh, head->g, dlogp, a->lse, a->logits, a->h, &head->W, a->target, pack->target_token, pack->N, step,
                              err));
     memset(g->dx, 0, bytes);
-    m->be->rmsnorm_d(g->dx, norm->g, g->dh, a->x, norm->W.data, a->rstd, a->last.Q, m->config.D);
+    m->be->rmsnorm_d(g->dx, norm->g, g->dh, a->x, &norm->W, a->rstd, a->last.Q);
     return AP_OK;
 }
 

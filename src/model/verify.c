@@ -119,23 +119,7 @@ static size_t first_difference(const float *x, const float *y, size_t n)
     return i;
 }
 
-/* A vector is loaded as f32, whatever it was stored as: any plain rounding may have been meant. */
-static ap_status compare_vector(const struct ap_model *trained, const struct ap_model *written, int32_t i,
-                                const struct buffers *b, const char *place, struct ap_err *err)
-{
-    size_t n = (size_t)trained->weight[i].W.rows, at = 0;
-    const float *got = written->weight[i].W.data;
-    for (int dtype = 0; dtype < AP_DTYPE_PLAIN; dtype++) {
-        ap__merged_rows(trained, i, 0, 1, b->expected, b->scratch);
-        round_to(b->expected, (enum ap_dtype)dtype, b->blocks, n);
-        at = first_difference(b->expected, got, n);
-        if (at == n)
-            return AP_OK;
-    }
-    return differs(place, trained->weight[i].name, at, b->expected[at], got[at], err);
-}
-
-static ap_status compare_matrix(const struct ap_model *trained, const struct ap_model *written, int32_t i,
+static ap_status compare_values(const struct ap_model *trained, const struct ap_model *written, int32_t i,
                                 const struct buffers *b, const char *place, struct ap_err *err)
 {
     int32_t rows, cols;
@@ -161,8 +145,7 @@ static ap_status compare_slot(const struct ap_model *trained, const struct ap_mo
     if (strcmp(t->name, w->name) != 0 || t->W.rows != w->W.rows || t->W.cols != w->W.cols)
         return ap__fail(err, AP_E_STATE, place, "has `%s` (%d, %d) where the trained model has `%s` (%d, %d)", w->name,
                         w->W.rows, w->W.cols, t->name, t->W.rows, t->W.cols);
-    return t->W.cols == 0 ? compare_vector(trained, written, i, b, place, err)
-                          : compare_matrix(trained, written, i, b, place, err);
+    return compare_values(trained, written, i, b, place, err);
 }
 
 static ap_status compare_weights(const struct ap_model *trained, const struct ap_model *written, const char *place,

@@ -12,9 +12,8 @@
  *                       lm_head (when not tied)          (V, D)
  *
  * This is also the order in memory and in files that we write.  A frozen model's
- * matrices stay in the mapped file in the file's dtype, its norm vectors are
- * f32 copies.  A trainable one owns all its weights as one f32 block, and one
- * block of gradients with the same layout. */
+ * weights stay in the mapped file in the file's dtype.  A trainable one owns all
+ * its weights as one f32 block, and one block of gradients with the same layout. */
 #ifndef AP_WEIGHTS_H
 #define AP_WEIGHTS_H
 
@@ -42,7 +41,7 @@ enum { AP_LINEAR_Q, AP_LINEAR_K, AP_LINEAR_V, AP_LINEAR_O, AP_LINEAR_GATE, AP_LI
 
 struct ap_weight {
     char name[64];
-    struct ap_matrix W; /* (rows, cols); a vector has cols 0 and is always f32 */
+    struct ap_matrix W; /* (rows, cols); a vector has cols 0 */
     void *converted;    /* what W points to when it is neither in the file nor in the owned block */
     float *w, *g;       /* writable values and gradient; NULL while frozen */
     bool hidden;
@@ -67,7 +66,7 @@ struct ap_model {
     int8_t slot_at[AP_SLOT_COUNT]; /* where each stands among them, -1 = the family has none */
     struct ap_source *source; /* while frozen and mapped */
     struct ap_read_ahead *ahead; /* from ap__bind_read_ahead on */
-    float *values, *grads;       /* owned blocks behind weight[].w, .g; values alone holds the norms while frozen */
+    float *values, *grads;       /* owned blocks behind weight[].w, .g; NULL while frozen */
     int64_t value_count;
     float *inv_freq; /* (Dh/2,) */
     /* Adapter, only in mode AP_LORA. */
@@ -116,7 +115,7 @@ static inline int64_t ap__weight_size(const struct ap_weight *w)
 
 /* An empty model: slots named and shaped, no values yet (weights.c). */
 ap_status ap__model_make(const struct ap_config *c, struct ap_model **out, struct ap_err *err) AP_MUST_CHECK;
-/* Begin to bring the matrices into memory, in the order of the slots; for a model that stays mapped (bind.c). */
+/* Begin to bring the weights into memory, in the order of the slots; for a model that stays mapped (bind.c). */
 void ap__bind_read_ahead(struct ap_model *m);
 /* Give back what holds the values of all slots: the file, converted copies, the owned block (bind.c). */
 void ap__bind_release(struct ap_model *m);

@@ -10,12 +10,17 @@
 #include "base/alloc.h"
 #include "tensor/dtype.h" /* enum ap_dtype { AP_F32, AP_BF16, AP_F16, ... }, sizes, converters */
 
-/* A matrix of weights, rows = outputs.  Frozen weights may be any dtype. */
+/* A matrix of weights, rows = outputs, or with cols 0 a vector of `rows` numbers.  Frozen weights may be any dtype. */
 struct ap_matrix {
     enum ap_dtype dtype;
     int32_t rows, cols;
-    const void *data; /* (rows, cols) */
+    const void *data; /* (rows, cols) or (rows,) */
 };
+/* A vector as the one row that it is stored as; a matrix as it is. */
+static inline struct ap_matrix ap__as_rows(const struct ap_matrix *w)
+{
+    return w->cols > 0 ? *w : (struct ap_matrix){w->dtype, 1, w->rows, w->data};
+}
 
 /* Keys/values visible to a run of queries: rows [start, start+len) of the key/value arrays, in
  * order of position. */
@@ -65,15 +70,15 @@ struct ap_backend {
     void (*linear_dw)(float *dW, const float *dy, const float *x, int32_t T, int32_t O, int32_t I, float scale);
 
     /* y (T,O) += b (O,) in every row. */
-    void (*bias)(float *y, const float *b, int32_t T, int32_t O);
+    void (*bias)(float *y, const struct ap_matrix *b, int32_t T);
     /* db (O,) += sum of the rows of dy (T,O). */
     void (*bias_d)(float *db, const float *dy, int32_t T, int32_t O);
 
-    /* y (T,D) = x / rms(x) * w, y may be x; rstd (T,) kept for backward. */
-    void (*rmsnorm)(float *y, float *rstd, const float *x, const float *w, int32_t T, int32_t D, float eps);
+    /* y (T,D) = x / rms(x) * w (D,), y may be x; rstd (T,) kept for backward. */
+    void (*rmsnorm)(float *y, float *rstd, const float *x, const struct ap_matrix *w, int32_t T, float eps);
     /* dx (T,D) +=, dw (D,) += when not NULL. */
-    void (*rmsnorm_d)(float *dx, float *dw, const float *dy, const float *x, const float *w, const float *rstd,
-                      int32_t T, int32_t D);
+    void (*rmsnorm_d)(float *dx, float *dw, const float *dy, const float *x, const struct ap_matrix *w, const float *rstd,
+                      int32_t T);
 
     /* Rotate in place x (T, heads, Dh), Hugging Face half-split layout; inv_freq (Dh/2,);
      * backward = the same with inverse=true. */

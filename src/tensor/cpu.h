@@ -48,11 +48,11 @@ void ap__cpu_linear_rows_dx(float *dx, const float *dy, const struct ap_matrix *
                             bool accumulate, float scale);
 void ap__cpu_linear_dw(float *dW, const float *dy, const float *x, int32_t T, int32_t O, int32_t I, float scale);
 
-void ap__cpu_bias(float *y, const float *b, int32_t T, int32_t O);
+void ap__cpu_bias(float *y, const struct ap_matrix *b, int32_t T);
 void ap__cpu_bias_d(float *db, const float *dy, int32_t T, int32_t O);
-void ap__cpu_rmsnorm(float *y, float *rstd, const float *x, const float *w, int32_t T, int32_t D, float eps);
-void ap__cpu_rmsnorm_d(float *dx, float *dw, const float *dy, const float *x, const float *w, const float *rstd,
-                       int32_t T, int32_t D);
+void ap__cpu_rmsnorm(float *y, float *rstd, const float *x, const struct ap_matrix *w, int32_t T, float eps);
+void ap__cpu_rmsnorm_d(float *dx, float *dw, const float *dy, const float *x, const struct ap_matrix *w,
+                       const float *rstd, int32_t T);
 void ap__cpu_swiglu(float *y, const float *gate, const float *up, int64_t n);
 void ap__cpu_swiglu_d(float *dgate, float *dup, float *y, const float *dy, const float *gate, const float *up, int64_t n);
 void ap__cpu_embedding(float *y, const int32_t *token, const struct ap_matrix *E, int32_t T);

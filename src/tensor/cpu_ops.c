@@ -10,24 +10,42 @@
 #include <math.h>
 #include <string.h>
 
-/* Columns that one thread sums at a time: a cache line or more of each row. */
-enum { COLUMN_SLICE = 64 };
+enum {
+    COLUMN_SLICE = 64, /* columns that one thread sums at a time: a cache line or more of each row */
+    PIECE = 256,       /* numbers of a vector that are converted at a time: whole blocks of any format */
+};
 
 static size_t row_at(int32_t t, int32_t width)
 {
     return (size_t)t * (size_t)width;
 }
 
+/* Numbers [from, from + *n) of a vector: all the rest where it lies when it is f32, else a piece converted in `room`. */
+static const float *vector_piece(const struct ap_matrix *w, int32_t from, float *room, int32_t *n)
+{
+    int32_t left = w->rows - from;
+    *n = w->dtype == AP_F32 || left < PIECE ? left : PIECE;
+    if (w->dtype == AP_F32)
+        return (const float *)w->data + from;
+    struct ap_matrix row = ap__as_rows(w);
+    ap__matrix_row(room, &row, 0, from, *n);
+    return room;
+}
+
 /* ---- bias ---- */
 
-void ap__cpu_bias(float *y, const float *b, int32_t T, int32_t O)
+void ap__cpu_bias(float *y, const struct ap_matrix *b, int32_t T)
 {
-#pragma omp parallel for if ((int64_t)T * O > AP_PARALLEL_MIN)
+#pragma omp parallel for if ((int64_t)T * b->rows > AP_PARALLEL_MIN)
     for (int32_t t = 0; t < T; t++) {
-        float *yt = y + row_at(t, O);
+        float room[PIECE];
+        for (int32_t from = 0, n; from < b->rows; from += n) {
+            const float *bn = vector_piece(b, from, room, &n);
+            float *yt = y + row_at(t, b->rows) + from;
 #pragma omp simd
-        for (int32_t o = 0; o < O; o++)
-            yt[o] += b[o];
+            for (int32_t o = 0; o < n; o++)
+                yt[o] += bn[o];
+        }
     }
 }
 
@@ -47,20 +65,31 @@ void ap__cpu_bias_d(float *db, const float *dy, int32_t T, int32_t O)
 
 /* ---- rmsnorm (Zhang & Sennrich 2019) ---- */
 
-void ap__cpu_rmsnorm(float *y, float *rstd, const float *x, const float *w, int32_t T, int32_t D, float eps)
+/* y (D,) = x * r * w. */
+static void scale_row(float *y, const float *x, float r, const struct ap_matrix *w)
 {
+    float room[PIECE];
+    for (int32_t from = 0, n; from < w->rows; from += n) {
+        const float *wn = vector_piece(w, from, room, &n), *xn = x + from;
+        float *yn = y + from;
+#pragma omp simd
+        for (int32_t d = 0; d < n; d++)
+            yn[d] = xn[d] * r * wn[d];
+    }
+}
+
+void ap__cpu_rmsnorm(float *y, float *rstd, const float *x, const struct ap_matrix *w, int32_t T, float eps)
+{
+    int32_t D = w->rows;
 #pragma omp parallel for if ((int64_t)T * D > AP_PARALLEL_MIN)
     for (int32_t t = 0; t < T; t++) {
         const float *xt = x + row_at(t, D);
-        float *yt = y + row_at(t, D), sum = 0;
+        float sum = 0;
 #pragma omp simd reduction(+ : sum)
         for (int32_t d = 0; d < D; d++)
             sum += xt[d] * xt[d];
-        float r = 1.0f / sqrtf(sum / (float)D + eps);
-        rstd[t] = r;
-#pragma omp simd
-        for (int32_t d = 0; d < D; d++)
-            yt[d] = xt[d] * r * w[d];
+        rstd[t] = 1.0f / sqrtf(sum / (float)D + eps);
+        scale_row(y + row_at(t, D), xt, rstd[t], w);
     }
 }
 
@@ -82,20 +111,41 @@ static void rmsnorm_dw(float *dw, const float *dy, const float *x, const float *
     }
 }
 
-void ap__cpu_rmsnorm_d(float *dx, float *dw, const float *dy, const float *x, const float *w, const float *rstd,
-                       int32_t T, int32_t D)
+/* The sum of dy * w * x over a row. */
+static float row_dot(const float *dy, const struct ap_matrix *w, const float *x)
 {
+    float room[PIECE], dot = 0;
+    for (int32_t from = 0, n; from < w->rows; from += n) {
+        const float *wn = vector_piece(w, from, room, &n), *dyn = dy + from, *xn = x + from;
+#pragma omp simd reduction(+ : dot)
+        for (int32_t d = 0; d < n; d++)
+            dot += dyn[d] * wn[d] * xn[d];
+    }
+    return dot;
+}
+
+/* dx (D,) += dy * w * r - x * shrink. */
+static void add_row_d(float *dx, const float *dy, const struct ap_matrix *w, float r, const float *x, float shrink)
+{
+    float room[PIECE];
+    for (int32_t from = 0, n; from < w->rows; from += n) {
+        const float *wn = vector_piece(w, from, room, &n), *dyn = dy + from, *xn = x + from;
+        float *dxn = dx + from;
+#pragma omp simd
+        for (int32_t d = 0; d < n; d++)
+            dxn[d] += dyn[d] * wn[d] * r - xn[d] * shrink;
+    }
+}
+
+void ap__cpu_rmsnorm_d(float *dx, float *dw, const float *dy, const float *x, const struct ap_matrix *w,
+                       const float *rstd, int32_t T)
+{
+    int32_t D = w->rows;
 #pragma omp parallel for if ((int64_t)T * D > AP_PARALLEL_MIN)
     for (int32_t t = 0; t < T; t++) {
         const float *xt = x + row_at(t, D), *dyt = dy + row_at(t, D);
-        float *dxt = dx + row_at(t, D), dot = 0, r = rstd[t];
-#pragma omp simd reduction(+ : dot)
-        for (int32_t d = 0; d < D; d++)
-            dot += dyt[d] * w[d] * xt[d];
-        float shrink = dot * r * r * r / (float)D;
-#pragma omp simd
-        for (int32_t d = 0; d < D; d++)
-            dxt[d] += dyt[d] * w[d] * r - xt[d] * shrink;
+        float r = rstd[t], shrink = row_dot(dyt, w, xt) * r * r * r / (float)D;
+        add_row_d(dx + row_at(t, D), dyt, w, r, xt, shrink);
     }
     if (dw)
         rmsnorm_dw(dw, dy, x, rstd, T, D);
