@@ -47,7 +47,8 @@ ap_status ap__bench_train(const struct ap_bench_options *options, struct ap_work
  * token. */
 ap_status ap__bench_rollout(const struct ap_bench_options *options, const struct ap_work_rollout *shape,
                             struct ap_bench_result *out, struct ap_err *err) AP_MUST_CHECK;
-/* Open the model, answer `question` with one token and write it to out as a line: the work of the workload `load`. */
+/* Open the model, answer `question` with one token and write it to out as a line: the work of the workload `load`.  A
+ * failed write is left to ferror(out). */
 ap_status ap__bench_first_token(const char *model, const char *question, FILE *out,
                                 struct ap_err *err) AP_MUST_CHECK;
 

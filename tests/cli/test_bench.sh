@@ -24,6 +24,10 @@ expect_ok "computes where threads are bound" env -u GOMP_SPINCOUNT -u OMP_NUM_TH
 expect_out "\"threads\":$(nproc)"
 
 expect_ok "writes a token, which load waits for" "$AP" bench first-token --model "$TMP/m"
+if [ -c /dev/full ]; then
+    expect_fail 1 "and says once that it cannot" sh -c '"$0" bench first-token --model "$1" >/dev/full' "$AP" "$TMP/m"
+    expect_true "in one line" test "$(wc -l <"$TMP/err")" = 1
+fi
 
 expect_ok "times single operations beside OpenBLAS's product" "$(dirname "$AP")/bench/bench_ops" 1 rope
 expect_out "sgemm,1024^3"
