@@ -18,7 +18,7 @@
 
 enum {
     AP_BATCH_RUNS = 4096, /* runs planned at a time */
-    AP_ITEM_ROWS = 128,   /* query rows (queries x heads) of an item */
+    AP_ITEM_ROWS = 192,   /* query rows (queries x heads) of an item */
     AP_ITEM_NUMBERS = 16384,
     AP_ITEM_HEADS = 32,
     AP_KEYS = 64 /* keys taken at a time */
