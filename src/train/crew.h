@@ -20,6 +20,10 @@ struct ap_group {
     const struct ap_train_example *const *example;
     int32_t n, rows; /* rows: at most so many */
     bool alone;
+    double cost; /* operations, about */
+    /* partition.h's: who is to take it, and when; while that is found the set it is in, and what that gives to each thread. */
+    int32_t thread, set;
+    double begin, load[AP_CREW];
 };
 
 /* The gradient of all groups, most of them behind a trunk (of trunk_seq), up to what reaches the trunk. */

@@ -1,10 +1,11 @@
 /* groups.c - see groups.h. */
 #include "train/groups.h"
 
-#include "train/crew.h"
+#include "model/account.h"
+#include "model/weights.h"
+#include "train/partition.h"
 
 #include <omp.h>
-#include <stdlib.h>
 
 enum { PART_TOKENS = 1024 }; /* products are at full speed from here on, and more tokens take more memory */
 
@@ -22,36 +23,49 @@ int32_t ap__part_tokens(const struct ap_batch_config *config)
 
 /* ---- division ---- */
 
-/* At most so many rows an example adds behind the trunk and behind its left neighbour (NULL = none). */
-static int32_t rows_of(const struct ap_train_example *e, const struct ap_train_example *left, int32_t P)
+/* Count what a sequence adds behind its first P tokens and those shared with another one (NULL = none). */
+static void add_rows(const struct ap_config *c, const struct ap_seq *seq, const struct ap_seq *other, int32_t P,
+                     struct ap_work_size *size)
 {
-    int32_t shared = left != NULL ? ap__seq_common(&left->chosen, &e->chosen) : 0;
-    int32_t rows = e->chosen.len - (shared > P ? shared : P);
-    shared = ap__seq_common(&e->chosen, &e->rejected);
-    rows += e->rejected.len > 0 ? e->rejected.len - (shared > P ? shared : P) : 0;
-    shared = ap__seq_common(&e->chosen, &e->held);
-    return rows + (e->held.len > 0 ? e->held.len - (shared > P ? shared : P) : 0);
+    int32_t shared = other != NULL ? ap__seq_common(other, seq) : 0;
+    for (int32_t i = shared > P ? shared : P; i < seq->len; i++)
+        ap__account_add(c, i, i + 1 < seq->len && seq->trained[i + 1], 1.0, size);
+}
+
+/* At most what an example adds behind the trunk and behind its left neighbour (NULL = none). */
+static struct ap_work_size work_of(const struct ap_config *c, const struct ap_train_example *e,
+                                   const struct ap_train_example *left, int32_t P)
+{
+    struct ap_work_size size = {0};
+    add_rows(c, &e->chosen, left != NULL ? &left->chosen : NULL, P, &size);
+    add_rows(c, &e->rejected, &e->chosen, P, &size);
+    add_rows(c, &e->held, &e->chosen, P, &size);
+    return size;
 }
 
 /* The first group: neighbours up to the budget, at least one. */
-static struct ap_group first_group(const struct ap_train_example *const *e, int32_t n, int32_t P, int32_t budget)
+static struct ap_group first_group(const struct ap_model *m, const struct ap_train_example *const *e, int32_t n, int32_t P,
+                                   int32_t budget)
 {
-    struct ap_group group = {e, 1, rows_of(e[0], NULL, P), false};
+    struct ap_group group = {.example = e};
+    struct ap_work_size size = {0};
     for (; group.n < n; group.n++) {
-        int32_t more = rows_of(e[group.n], e[group.n - 1], P);
-        if (group.rows + more > budget)
+        struct ap_work_size more = work_of(&m->config, e[group.n], group.n > 0 ? e[group.n - 1] : NULL, P);
+        if (group.n > 0 && group.rows + (int32_t)more.T > budget)
             break;
-        group.rows += more;
+        group.rows += (int32_t)more.T;
+        size = (struct ap_work_size){size.T + more.T, size.Q + more.Q, size.P + more.P};
     }
+    group.cost = ap__account_step(&m->config, &size, m->mode == AP_LORA ? m->lora.rank : 0);
     return group;
 }
 
-static struct groups divide(struct ap_group *group, const struct ap_train_example *const *e, int32_t n, int32_t P,
-                            int32_t budget)
+static struct groups divide(const struct ap_model *m, struct ap_group *group, const struct ap_train_example *const *e,
+                            int32_t n, int32_t P, int32_t budget)
 {
     struct groups all = {.group = group};
     for (int32_t i = 0; i < n; i += group[all.count++].n) {
-        group[all.count] = first_group(e + i, n - i, P, budget);
+        group[all.count] = first_group(m, e + i, n - i, P, budget);
         all.most = group[all.count].rows > all.most ? group[all.count].rows : all.most;
     }
     return all;
@@ -65,19 +79,12 @@ static int32_t choose_threads(const struct ap_gradient *g, struct groups *all, c
     int32_t budget = smaller(max > P ? max - P : 0, ap__part_tokens(g->config));
     int64_t numbers = ap__worker_numbers(g->m);
     if (threads > 1 && threads <= AP_CREW && numbers > 0 && numbers <= AP_WORKER_NUMBERS) {
-        *all = divide(all->group, e, n, P, budget / threads);
+        *all = divide(g->m, all->group, e, n, P, budget / threads);
         if (all->count >= 2 * threads && (max == 0 || (int64_t)threads * (P + all->most) <= max))
             return threads;
     }
-    *all = divide(all->group, e, n, P, budget);
+    *all = divide(g->m, all->group, e, n, P, budget);
     return 1;
-}
-
-/* What takes long must not begin last. */
-static int most_rows_first(const void *x, const void *y)
-{
-    const struct ap_group *a = x, *b = y;
-    return a->rows != b->rows ? (a->rows < b->rows) - (a->rows > b->rows) : (a->example > b->example) - (a->example < b->example);
 }
 
 /* ---- training ---- */
@@ -104,9 +111,13 @@ static bool join(const struct ap_gradient *g, const struct ap_range *range, int3
         most = range[i].rows > most ? range[i].rows : most;
     if (threads == 1 || (max > 0 && (int64_t)threads * (P + most) > max))
         return false;
-    for (int32_t i = 0; i < count; i++)
-        if (is_tree(&range[i]))
-            all->group[all->count++] = (struct ap_group){range[i].example, range[i].n, range[i].rows, true};
+    for (int32_t i = 0; i < count; i++) {
+        if (!is_tree(&range[i]))
+            continue;
+        struct ap_group *group = &all->group[all->count++];
+        *group = first_group(g->m, range[i].example, range[i].n, 0, INT32_MAX);
+        group->alone = true;
+    }
     return true;
 }
 
@@ -124,7 +135,8 @@ static ap_status train_on_trunk(const struct ap_gradient *g, const struct ap_ran
     struct ap_seq seq = {e[0]->chosen.token, untrained, P};
     int32_t threads = choose_threads(g, &all, e, n, P);
     *joined = *joined || join(g, range, count, threads, P, &all);
-    qsort(all.group, (size_t)all.count, sizeof *all.group, most_rows_first);
+    if (threads > 1)
+        ap__groups_order(all.group, all.count, threads);
     AP_TRY(ap__model_trunk(g->m, seq.token, P, all.most, g->step, &trunk, err));
     AP_TRY(ap__part_work(g, ap__trunk_pack(trunk), 0, err));
     AP_TRY(train_groups(g, trunk, &seq, &all, threads, err));
