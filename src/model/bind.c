@@ -6,7 +6,6 @@
  * Tensors are asked for by their Hugging Face names, whatever they are stored in. */
 #include "model/quantize.h"
 
-#include "base/file.h"
 #include "base/read_ahead.h"
 #include "base/text.h"
 #include "tensor/quant.h"
@@ -56,7 +55,7 @@ static ap_status check_all_used(const struct ap_model *m, const char *place, str
     return AP_OK;
 }
 
-/* Not one weight is read here: a page that is read alone keeps its neighbours from being read as one large page. */
+/* What stays mapped is not read here: a page that is read alone keeps its neighbours from being read as one large page. */
 static ap_status bind_file(struct ap_model *m, const char *path, const struct ap_model_options *options,
                            struct ap_err *err)
 {
